@@ -1,0 +1,65 @@
+"""Throughtime: sequence models, recurrent first.
+
+    recipe = throughtime.Language(text="input.txt", minutes=5)
+    for progress in throughtime.fit(recipe, "runs/first"): print(progress)
+    print(throughtime.load("runs/first").generate("To be"))
+
+Names are fetched when they are first used, so that importing the package does not import torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from throughtime import cells as cells
+    from throughtime.errors import ThroughtimeError as ThroughtimeError
+    from throughtime.layers import Bidirectional as Bidirectional
+    from throughtime.layers import Recurrent as Recurrent
+    from throughtime.layers import Stack as Stack
+    from throughtime.layers import Window as Window
+    from throughtime.layers import check_cell as check_cell
+    from throughtime.layers import check_core as check_core
+    from throughtime.layers import from_torch as from_torch
+    from throughtime.layers import to_torch as to_torch
+    from throughtime.layers.scan import scan as scan
+    from throughtime.padded import Padded as Padded
+    from throughtime.recipes import Language as Language
+    from throughtime.recipes.load import load as load
+    from throughtime.tally import Tally as Tally
+    from throughtime.train import Progress as Progress
+    from throughtime.train.fit import fit as fit
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Bidirectional": "layers",
+    "Language": "recipes",
+    "Padded": "padded",
+    "Progress": "train",
+    "Recurrent": "layers",
+    "Stack": "layers",
+    "Tally": "tally",
+    "ThroughtimeError": "errors",
+    "Window": "layers",
+    "check_cell": "layers",
+    "check_core": "layers",
+    "fit": "train",
+    "from_torch": "layers",
+    "load": "recipes",
+    "scan": "layers",
+    "to_torch": "layers",
+}
+
+__all__ = ["__version__", "cells", *_HOMES]  # noqa: PLE0604  (names, all of them)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "cells":
+        return import_module("throughtime.cells")
+    if name in _HOMES:
+        return getattr(import_module(f"throughtime.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'throughtime' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

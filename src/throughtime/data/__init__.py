@@ -1,0 +1,1 @@
+"""Data: reading text, units and vocabularies, lanes of chunks, public corpora."""

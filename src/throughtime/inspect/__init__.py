@@ -1,0 +1,1 @@
+"""Inspection: measures and drawings of models and runs."""

@@ -1,0 +1,26 @@
+"""Layers: scan and the cores that are built on it."""
+
+from throughtime.layers.bidirectional import Bidirectional, BothStates
+from throughtime.layers.check import check_cell, check_core
+from throughtime.layers.dropout import VariationalDropout
+from throughtime.layers.scan import Core, Recurrent, fold, scan
+from throughtime.layers.stack import Stack
+from throughtime.layers.torch_weights import from_torch, to_torch
+from throughtime.layers.window import Window, WindowState
+
+__all__ = [
+    "Bidirectional",
+    "BothStates",
+    "Core",
+    "Recurrent",
+    "Stack",
+    "VariationalDropout",
+    "Window",
+    "WindowState",
+    "check_cell",
+    "check_core",
+    "fold",
+    "from_torch",
+    "scan",
+    "to_torch",
+]

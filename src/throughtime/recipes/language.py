@@ -1,0 +1,279 @@
+"""The recipe of a language model: every setting, and how the parts are made from it.
+
+torch is imported where it is used, so that the command line can show its help at once.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from throughtime.errors import ArgumentError, DataError
+from throughtime.recipes.cells import CellName, make_cell
+
+if TYPE_CHECKING:
+    import torch
+
+    from throughtime.data.lanes import Lanes
+    from throughtime.data.read import Text
+    from throughtime.data.units import Ids, Units
+    from throughtime.layers import Core
+    from throughtime.models import LanguageModel, Scores
+
+QUICK_UNITS = 200_000  # of the held-out part, scored while training
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class LanguageData:
+    """A text, cut and counted."""
+
+    units: Units
+    train: Ids
+    valid: Ids
+    valid_bytes: int
+    facts: dict[str, Any]  # where it came from and what was counted: data.json
+
+
+class Language(BaseModel):
+    """A language model of a text: it learns to say what comes next."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    application: Literal["language"] = Field("language", description="which recipe this is")
+    text: Path = Field(description="the text to learn from: a UTF-8 file")
+    valid: Path | None = Field(None, description="a text to validate on, instead of the end of --text")
+    held_out: float = Field(0.1, gt=0, lt=1, description="share of --text, at its end, that is held out to validate on")
+    invalid_bytes: Literal["refuse", "skip"] = Field(
+        "refuse", description="what to do with bytes that are not UTF-8: refuse the file, or skip and count them"
+    )
+
+    unit: Literal["character", "word", "subword", "byte"] = Field("character", description="what the text is cut into")
+    minimum_count: int = Field(1, ge=1, description="units seen less often in training are <unk>")
+    maximum_vocab: int | None = Field(
+        None, ge=1, le=1_000_000, description="most units of the vocabulary, the rest is <unk> (subword: 4096)"
+    )
+
+    core: Literal["recurrent", "window"] = Field("recurrent", description="a recurrent memory, or the last units alone")
+    cell: CellName = Field("lstm", description="the recurrent cell")
+    window: int = Field(5, ge=1, le=1024, description="units that --core window sees; 1 is the neural bigram")
+    hidden: int = Field(256, ge=1, le=65536, description="units of each layer")
+    layers: int = Field(2, ge=1, le=256, description="layers of the core")
+    embedding: int | None = Field(
+        None, ge=1, le=65536, description="width of the embeddings (64 for characters and bytes, else hidden)"
+    )
+    residual: bool = Field(False, description="add each layer's input to its output")
+    tied: bool = Field(False, description="one matrix for embedding and softmax (embedding = hidden)")
+    adaptive: tuple[int, ...] = Field((), description="adaptive softmax: the ids, rising, at which its bands begin")
+
+    dropout: Rate = Field(
+        0.2,
+        description="of embeddings, between layers and before the softmax; a row's mask is the same at all steps",
+    )
+    recurrent_dropout: Rate = Field(0.0, description="of the hidden state in the recurrent products; one mask a row")
+    zoneout: Rate = Field(0.0, description="chance that a hidden unit keeps its old value at a step")
+
+    lanes: int = Field(32, ge=1, le=65536, description="readers side by side (the batch)")
+    steps: int = Field(64, ge=1, le=65536, description="units that gradients flow back through (the chunk)")
+    accumulate: int = Field(1, ge=1, le=65536, description="groups that a batch is computed in, to save memory")
+    minutes: float | None = Field(
+        None, gt=0, description="bound on the time, evaluations included (10 when neither bound is given)"
+    )
+    epochs: int | None = Field(None, ge=1, description="bound on the passes over the text")
+    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="the optimiser")
+    learning_rate: float = Field(0.004, gt=0, description="highest learning rate")
+    momentum: Rate = Field(0.0, description="of sgd")
+    weight_decay: float = Field(0.01, ge=0, description="of adamw, on matrices")
+    schedule: Literal["cosine", "plateau", "constant"] = Field(
+        "cosine",
+        description="how the rate falls: to 1/100 over the run; to 1/4 at evaluations without a new best; not at all",
+    )
+    warmup_steps: int = Field(100, ge=0, description="updates over which the rate rises at first")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient of the mean loss")
+    patience: int = Field(0, ge=0, description="stop after so many evaluations without a new best (0: never)")
+    evaluate_every: int = Field(250, ge=1, description="updates between evaluations")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="arithmetic of the forward pass")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
+    seed: int = Field(0, ge=0, lt=2**63, description="of everything random")
+
+    @field_validator("text", "valid")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bounded(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("minutes") is None and values.get("epochs") is None:
+            return {**values, "minutes": 10.0}
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Language:
+        if self.tied and self.width != self.hidden:
+            raise ValueError(f"tied needs embedding = hidden; got {self.width} and {self.hidden}")
+        if self.tied and self.adaptive:
+            raise ValueError("tied and adaptive exclude each other")
+        if self.adaptive and self.unit != "word":
+            raise ValueError("adaptive needs --unit word, whose ids are in the order of frequency")
+        if self.core == "window" and (self.recurrent_dropout or self.zoneout or self.residual):
+            raise ValueError("recurrent_dropout, zoneout and residual are for --core recurrent")
+        if self.accumulate > self.lanes or self.lanes % self.accumulate:
+            raise ValueError(f"accumulate must divide lanes; got {self.accumulate} and {self.lanes}")
+        if self.momentum and self.optimiser != "sgd":
+            raise ValueError("momentum is for --optimiser sgd")
+        return self
+
+    @property
+    def width(self) -> int:
+        """The width of the embeddings."""
+        if self.embedding is not None:
+            return self.embedding
+        return min(64, self.hidden) if self.unit in ("character", "byte") and not self.tied else self.hidden
+
+    def data(self) -> LanguageData:
+        """Reads the text, learns the units of its training part, and counts what they lack.
+
+        Raises `DataError` when a file is missing, not text, or too short for one chunk.
+        """
+        from throughtime.data.units import learn_units
+
+        source = self._read(self.text)
+        if self.valid is None:
+            train, valid = source.split(self.held_out)
+            held_out = source
+        else:
+            held_out = self._read(self.valid)
+            train, valid = source.text, held_out.text
+        units = learn_units(self.unit, train, minimum_count=self.minimum_count, maximum_vocab=self.maximum_vocab)
+        train_ids, valid_ids = units.encode(train), units.encode(valid)
+        if not len(valid_ids):
+            raise DataError(f"{self.valid or self.text} leaves no {self.unit}s to validate on; give a longer text")
+        facts = {
+            "text": str(self.text),
+            "text_sha256": source.sha256,
+            "text_bytes": source.bytes,
+            "valid": str(self.valid) if self.valid else f"the last {self.held_out:.0%} of the text",
+            "valid_sha256": held_out.sha256,
+            "skipped_bytes": source.skipped_bytes + (held_out.skipped_bytes if self.valid else 0),
+            "vocab": len(units),
+            "train_units": len(train_ids),
+            "train_unknown": int((train_ids == units.unknown).sum()),
+            "valid_units": len(valid_ids),
+            "valid_unknown": int((valid_ids == units.unknown).sum()),
+        }
+        data = LanguageData(units, train_ids, valid_ids, len(valid.encode("utf-8", "surrogateescape")), facts)
+        self.batches(data)
+        return data
+
+    def _read(self, path: Path) -> Text:
+        from throughtime.data.read import read_raw, read_text
+
+        return read_raw(path) if self.unit == "byte" else read_text(path, self.invalid_bytes)
+
+    def batches(self, data: LanguageData) -> Lanes:
+        """The training part in lanes."""
+        from throughtime.data.lanes import Lanes
+
+        return Lanes(data.train, lanes=self.lanes, steps=self.steps, seed=self.seed)
+
+    def model(self, data: LanguageData) -> LanguageModel:
+        """A new model, on the device."""
+        return self.model_of(len(data.units)).to(self._device())
+
+    def model_of(self, vocab: int) -> LanguageModel:
+        """A new model for a vocabulary of that size."""
+        from throughtime.models import LanguageModel
+
+        return LanguageModel(vocab, self._core(), dropout=self.dropout, tied=self.tied, cutoffs=self.adaptive)
+
+    def _core(self) -> Core[Any]:
+        from throughtime.layers import Recurrent, Stack, Window
+
+        if self.core == "window":
+            return Window(self.width, self.hidden, window=self.window, layers=self.layers)
+        widths = [self.width] + [self.hidden] * (self.layers - 1)
+        layers = [
+            Recurrent(
+                make_cell(self.cell, width, self.hidden, recurrent_dropout=self.recurrent_dropout, zoneout=self.zoneout)
+            )
+            for width in widths
+        ]
+        return Stack(layers, residual=self.residual, dropout=self.dropout)
+
+    def _device(self) -> torch.device:
+        import torch
+
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ArgumentError("device 'cuda' is not there: torch finds no GPU; use --device cpu")
+        name = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device(name)
+
+    def optimiser_for(self, model: LanguageModel) -> torch.optim.Optimizer:
+        """A new optimiser for a model's weights."""
+        from throughtime.train import make_optimiser
+
+        return make_optimiser(
+            self.optimiser,
+            model,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            momentum=self.momentum,
+        )
+
+    def states(self, model: LanguageModel) -> list[Any]:
+        """States like those carried from chunk to chunk, one for each group of lanes."""
+        return [model.initial(self.lanes // self.accumulate) for _ in range(self.accumulate)]
+
+    def score(self, model: LanguageModel, data: LanguageData, *, quick: bool) -> Scores:
+        """How well the held-out part is predicted; `quick` looks at its first 200,000 units."""
+        from throughtime.models import Writer
+
+        ids, size = data.valid, data.valid_bytes
+        if quick and len(ids) > QUICK_UNITS:
+            ids, size = ids[:QUICK_UNITS], max(1, round(size * QUICK_UNITS / len(ids)))
+        return Writer(model, data.units).score_ids(ids, size)
+
+    def sample(self, model: LanguageModel, data: LanguageData) -> str:
+        """A few lines that the model writes, always from the same seed, so that they can be seen to improve."""
+        from throughtime.models import Writer
+
+        length = 240 if self.unit in ("character", "byte") else 60
+        return Writer(model, data.units).generate(length=length, temperature=0.8, seed=self.seed)
+
+    def files(self, data: LanguageData) -> dict[str, bytes]:
+        """recipe.json, vocabulary.json and data.json."""
+        contents = {
+            "recipe.json": json.loads(self.model_dump_json()),
+            "vocabulary.json": data.units.to_json(),
+            "data.json": data.facts,
+        }
+        return {
+            name: (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+            for name, content in contents.items()
+        }
+
+    def card(self, model: LanguageModel, data: LanguageData, score: Any) -> str:
+        """What the model is, what it was made from, and how good it is."""
+        size = sum(parameter.numel() for parameter in model.parameters())
+        what = f"window of {self.window}" if self.core == "window" else self.cell
+        rows = {
+            "model": f"{what}, {self.layers} × {self.hidden}, {size:,} weights",
+            "units": f"{self.unit}, a vocabulary of {len(data.units):,}",
+            "trained on": f"{data.facts['text']} (sha256 {data.facts['text_sha256'][:12]}…)",
+            "training units": f"{data.facts['train_units']:,}, of them unknown {data.facts['train_unknown']:,}",
+            "validated on": f"{data.facts['valid']}: {data.facts['valid_units']:,} units, of them unknown "
+            f"{data.facts['valid_unknown']:,}",
+            "bytes skipped": f"{data.facts['skipped_bytes']:,}",
+            "validation": "training was stopped before its end"
+            if score is None
+            else f"{score.nats_per_unit:.4f} nats and {score.bits_per_unit:.4f} bits per {self.unit}, "
+            f"{score.bits_per_byte:.4f} bits per byte, perplexity {score.perplexity:.2f}",
+        }
+        lines = [f"| {name} | {value} |" for name, value in rows.items()]
+        return "\n".join(["# A language model", "", "| what | value |", "| --- | --- |", *lines, ""])

@@ -1,0 +1,59 @@
+"""Recipes from files and from values, with errors of one line."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from throughtime.errors import ArgumentError, nearest
+
+R = TypeVar("R", bound=BaseModel)
+SIZE_LIMIT = 2**20  # bytes of a recipe file
+
+
+def make_recipe(application: type[R], values: dict[str, Any]) -> R:
+    """A recipe with these values.
+
+    Raises `ArgumentError` that names the first setting that is unknown or does not fit, what came, and what fits.
+    """
+    try:
+        return application.model_validate(values)
+    except ValidationError as error:
+        raise ArgumentError(_explain(error.errors()[0], application)) from None
+
+
+def read_recipe(path: Path, application: type[R]) -> R:
+    """The recipe in a .json or .toml file. Raises `ArgumentError` as `make_recipe` does."""
+    return make_recipe(application, read_values(path))
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """The settings in a .json or .toml file. Raises `ArgumentError` when it does not read as one."""
+    try:
+        if path.stat().st_size > SIZE_LIMIT:
+            raise ArgumentError(f"{path} is over {SIZE_LIMIT:,} bytes: it is not a recipe")
+        body = path.read_text(encoding="utf-8")
+        values = tomllib.loads(body) if path.suffix == ".toml" else json.loads(body)
+    except OSError as error:
+        raise ArgumentError(f"cannot read the recipe {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ArgumentError(
+            f"{path} does not read as {'TOML' if path.suffix == '.toml' else 'JSON'}: {error}"
+        ) from None
+    if not isinstance(values, dict):
+        raise ArgumentError(f'{path} should hold an object of settings, such as {{"hidden": 256}}')
+    return values
+
+
+def _explain(problem: Any, application: type[BaseModel]) -> str:
+    name = str(problem["loc"][0]) if problem["loc"] else ""
+    if problem["type"] == "extra_forbidden":
+        return f"unknown setting '{name}'; {nearest(name, application.model_fields)}"
+    if problem["type"] == "missing":
+        return f"the setting '{name}' is missing: {application.model_fields[name].description}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if not name:
+        return str(message)
+    return f"{name} does not fit: {message[0].lower()}{message[1:]}; got {problem.get('input')!r}"

@@ -1,0 +1,103 @@
+"""Sampling: one symbol at a time, fed back."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from throughtime.errors import ArgumentError
+
+S = TypeVar("S")
+
+
+@runtime_checkable
+class Stepper(Protocol[S]):
+    """A model that speaks: all that search knows of it."""
+
+    def start(self, prompt: Int[Tensor, "B T"]) -> tuple[Tensor, S]:
+        """Reads a prompt of at least one symbol: log-probabilities (B V) of the next one, and the state."""
+        ...
+
+    def step(self, token: Int[Tensor, " B"], state: S) -> tuple[Tensor, S]:
+        """Takes one symbol a row: log-probabilities (B V) of the next one, and the state."""
+        ...
+
+
+def truncate(
+    log_probabilities: Float[Tensor, "*rows V"],
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Float[Tensor, "*rows V"]:
+    """The distribution sharpened by a temperature and cut to its head, as log-probabilities that sum to one.
+
+    Formula: log p / temperature, normalised; then the `top_k` likeliest alone; of those the smallest set, likeliest
+    first, whose probabilities reach `top_p` of the whole; normalised. Temperature 0 leaves the likeliest alone.
+    Symbols as likely as the last one kept by `top_k` are kept too.
+
+    Raises `ArgumentError` for a temperature below 0, a top_k below 1, a top_p outside of (0, 1].
+
+    Source: Fan et al. (2018) for top k; Holtzman et al. (2020) for top p.
+
+    >>> truncate(torch.tensor([0.5, 0.3, 0.2]).log(), top_k=2).exp().tolist()
+    [0.625, 0.375, 0.0]
+    """
+    if not 0 <= temperature < float("inf"):
+        raise ArgumentError(f"temperature must be at least 0 and finite; got {temperature}")
+    if top_k is not None and top_k < 1:
+        raise ArgumentError(f"top_k must be at least 1; got {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ArgumentError(f"top_p must be in (0, 1]; got {top_p}")
+    if temperature == 0:
+        likeliest = torch.full_like(log_probabilities, -torch.inf)
+        return likeliest.scatter_(-1, log_probabilities.argmax(-1, keepdim=True), 0.0)
+    scores = torch.log_softmax(log_probabilities / temperature, -1)
+    if top_k is not None and top_k < scores.shape[-1]:
+        least = scores.topk(top_k).values[..., -1:]
+        scores = scores.masked_fill(scores < least, -torch.inf).log_softmax(-1)
+    if top_p is not None:
+        ordered, places = scores.sort(descending=True, dim=-1, stable=True)
+        before = ordered.exp().cumsum(-1) - ordered.exp()
+        dropped = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, places, before >= top_p)
+        scores = scores.masked_fill(dropped, -torch.inf).log_softmax(-1)
+    return scores
+
+
+@torch.no_grad()
+def sample(
+    stepper: Stepper[S],
+    prompt: Sequence[int],
+    *,
+    length: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop: int | None = None,
+    forbidden: Sequence[int] = (),
+    seed: int | None = None,
+) -> Iterator[int]:
+    """Up to `length` symbols, each drawn given all before it, as they are drawn; ends after `stop`.
+
+    Time and memory for a symbol do not grow. The same seed gives the same symbols. `forbidden` symbols are never
+    drawn.
+
+    Raises `ArgumentError` as `truncate` does, and for an empty prompt.
+    """
+    if not len(prompt):
+        raise ArgumentError("prompt is empty: begin with the units' start symbol")
+    generator = torch.Generator()
+    generator.seed() if seed is None else generator.manual_seed(seed)
+    scores, state = stepper.start(torch.tensor(prompt)[None])
+    for made in range(length):
+        allowed = scores.float().cpu()
+        if forbidden:
+            allowed = allowed.index_fill(-1, torch.tensor(forbidden), -torch.inf)
+        chances = truncate(allowed, temperature=temperature, top_k=top_k, top_p=top_p).exp()
+        token = torch.multinomial(chances, 1, generator=generator)[:, 0]
+        yield int(token)
+        if int(token) == stop or made == length - 1:
+            return
+        scores, state = stepper.step(token.to(scores.device), state)

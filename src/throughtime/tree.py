@@ -1,0 +1,86 @@
+"""Functions over states: NamedTuples, tuples and lists of tensors, nested as deep as one likes.
+
+A state is a value, so all that is ever done to one (detach it, pick rows of it, keep the old where a row has
+ended, save it) is one of these few verbs. `None` is a leaf that stays `None`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+def map(function: Callable[..., Any], tree: T, *others: T) -> T:
+    """The same tree with `function` applied to the tensors that stand at the same place in every tree.
+
+    >>> map(lambda a, b: a + b, (torch.tensor(1), None), (torch.tensor(2), None))
+    (tensor(3), None)
+    """
+    if tree is None:
+        return tree
+    if isinstance(tree, Tensor):
+        return cast(T, function(tree, *others))
+    if not isinstance(tree, tuple | list):
+        raise TypeError(f"a state is made of tensors, tuples, lists and None; got {type(tree).__name__}")
+    parts = [map(function, *branch) for branch in zip(tree, *cast(Any, others), strict=True)]
+    return cast(T, _like(tree, parts))
+
+
+def leaves(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a tree, each with a dotted name that says where it stands.
+
+    >>> [name for name, _ in leaves((torch.zeros(1), [torch.zeros(1)]), "state")]
+    ['state.0', 'state.1.0']
+    """
+    if isinstance(tree, Tensor):
+        yield name, tree
+    elif tree is not None:
+        keys = getattr(tree, "_fields", range(len(tree)))
+        for key, branch in zip(keys, tree, strict=True):
+            yield from leaves(branch, f"{name}.{key}" if name else str(key))
+
+
+def restore(tree: T, named: dict[str, Tensor], name: str = "") -> T:
+    """The tree of the same shape as `tree` whose tensors come from `named`; the reverse of `leaves`."""
+    ordered = iter([named[leaf] for leaf, _ in leaves(tree, name)])
+    return map(lambda old: next(ordered).to(old), tree)
+
+
+def stack(trees: Sequence[T], dim: int = 0) -> T:
+    """One tree whose tensors are stacked along a new dimension."""
+    return map(lambda *tensors: torch.stack(tensors, dim), *trees)
+
+
+def unbind(tree: T, dim: int) -> list[T]:
+    """A list of trees, one for each index along `dim`; the reverse of `stack`."""
+    if isinstance(tree, Tensor):
+        return cast(list[T], list(tree.unbind(dim)))
+    parts = [None if branch is None else unbind(branch, dim) for branch in cast(Any, tree)]
+    length = next(len(part) for part in parts if part is not None)
+    return [cast(T, _like(tree, [None if part is None else part[i] for part in parts])) for i in range(length)]
+
+
+def select(rows: Tensor, new: T, old: T) -> T:
+    """The rows of `new` where `rows` (B) is true, else those of `old`.
+
+    >>> select(torch.tensor([True, False]), torch.ones(2, 1), torch.zeros(2, 1)).tolist()
+    [[1.0], [0.0]]
+    """
+    return map(lambda a, b: torch.where(rows.view(-1, *[1] * (a.dim() - 1)), a, b), new, old)
+
+
+def take(tree: T, rows: Tensor) -> T:
+    """The tree with rows chosen (and repeated) by index: the reordering rule of every search."""
+    return map(lambda tensor: tensor.index_select(0, rows), tree)
+
+
+def detach(tree: T) -> T:
+    """The same values, cut off from what computed them: where truncated back-propagation truncates."""
+    return map(Tensor.detach, tree)
+
+
+def _like(tree: Any, parts: list[Any]) -> Any:
+    return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
