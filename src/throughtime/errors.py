@@ -62,4 +62,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     known = list(known)
     close = get_close_matches(name, known, n=1)
-    return f"did you mean '{close[0]}'?" if close else "known: " + ", ".join(known)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return "known: " + ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")

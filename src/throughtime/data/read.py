@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from throughtime.errors import DataError
+from throughtime.errors import DataError, nearest
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ def read_bytes(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        beside = path.parent if path.parent.is_dir() else Path()
-        names = sorted(entry.name for entry in beside.iterdir() if entry.is_file())[:5]
-        raise DataError(f"no such file: {path}; {beside} holds {', '.join(names) or 'no files'}") from None
+        beside = sorted(entry.name for entry in path.parent.glob("*") if entry.is_file())
+        hint = nearest(path.name, beside[:50]) if beside else f"{path.parent} holds no files"
+        raise DataError(f"no such file: {path}; {hint}") from None
     except IsADirectoryError:
         raise DataError(f"{path} is a folder; give a text file") from None
     except OSError as error:
@@ -70,13 +70,16 @@ def read_text(path: Path, invalid: Literal["refuse", "skip"] = "refuse") -> Text
         )
     digest = hashlib.sha256(content).hexdigest()
     body = content.removeprefix(b"\xef\xbb\xbf")
+    if not body:
+        raise DataError(f"{path} is empty but for a byte order mark; give a file with text in it")
     try:
         return Text(body.decode(), len(content), digest)
     except UnicodeDecodeError as error:
         if invalid == "refuse":
             line = body.count(b"\n", 0, error.start) + 1
+            offset = error.start + len(content) - len(body)
             raise DataError(
-                f"{path} is not UTF-8: byte 0x{body[error.start]:02x} at offset {error.start}, line {line}; "
+                f"{path} is not UTF-8: byte 0x{body[error.start]:02x} at offset {offset}, line {line}; "
                 "convert it (iconv -t utf-8), or leave such bytes out with --invalid-bytes skip"
             ) from None
     kept = body.decode(errors="ignore")

@@ -143,12 +143,12 @@ class Language(BaseModel):
         """
         from throughtime.data.units import learn_units
 
-        source = self._read(self.text)
+        source = self.read(self.text)
         if self.valid is None:
             train, valid = source.split(self.held_out)
             held_out = source
         else:
-            held_out = self._read(self.valid)
+            held_out = self.read(self.valid)
             train, valid = source.text, held_out.text
         units = learn_units(self.unit, train, minimum_count=self.minimum_count, maximum_vocab=self.maximum_vocab)
         train_ids, valid_ids = units.encode(train), units.encode(valid)
@@ -171,7 +171,8 @@ class Language(BaseModel):
         self.batches(data)
         return data
 
-    def _read(self, path: Path) -> Text:
+    def read(self, path: Path) -> Text:
+        """A text file, read as this recipe reads them."""
         from throughtime.data.read import read_raw, read_text
 
         return read_raw(path) if self.unit == "byte" else read_text(path, self.invalid_bytes)

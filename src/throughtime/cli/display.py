@@ -1,0 +1,77 @@
+"""What a person sees while a model learns: a live bar on stderr, and a sample at every evaluation."""
+
+import math
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from throughtime import train
+
+SHORT = 160  # characters of a sample while training
+
+
+class Display:
+    """A live bar on stderr where stderr is a terminal; plain lines elsewhere."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit, self.console = unit, Console(stderr=True, highlight=False)
+        self.bar = Progress(
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[facts]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.bar.add_task("training", total=1.0, facts="")
+        self.smooth: float | None = None
+
+    def __enter__(self) -> "Display":
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def say(self, line: str) -> None:
+        """A line, above the bar if there is one."""
+        self.console.print(Text(line), soft_wrap=True)
+
+    def show(self, progress: "train.Progress") -> None:
+        """One update, and what an evaluation found after it."""
+        for note in progress.notes:
+            self.say(note[0].upper() + note[1:])
+        loss = progress.loss.mean
+        self.smooth = loss if self.smooth is None else 0.95 * self.smooth + 0.05 * loss
+        left = progress.seconds * (1 - progress.done) / progress.done if progress.done else 0.0
+        facts = (
+            f"{self.smooth:.3f} nats {self.smooth / math.log(2):.3f} bits  gradient {progress.gradient_norm:.2f}  "
+            f"{progress.units_per_second:,.0f} {self.unit[:4]}/s  {_clock(left)} left"
+        )
+        self.bar.update(self.task, completed=progress.done, facts=facts, refresh=False)
+        if progress.evaluation:
+            self._evaluated(progress, progress.evaluation)
+
+    def _evaluated(self, progress: "train.Progress", evaluation: "train.Evaluation") -> None:
+        score = evaluation.score.to_json()
+        nats, bits = score["nats_per_unit"], score["bits_per_unit"]
+        what = "whole held-out part, best weights" if evaluation.final else "held-out"
+        line = (
+            f"[{_clock(progress.seconds)}] step {progress.step:,}, epoch {progress.epoch}: {what} {nats:.4f} nats, "
+            f"{bits:.4f} bits per {self.unit}, perplexity {score['perplexity']:.2f}"
+        )
+        self.say(line + ("" if evaluation.best else " (not the best)"))
+        sample = evaluation.sample if evaluation.final else evaluation.sample[:SHORT]
+        self.console.print(Panel(Text(sample), title="it writes", title_align="left", border_style="dim"))
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,62 @@
+"""The command `throughtime`: which words call what. Nothing here imports torch."""
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from throughtime.errors import ArgumentError, ThroughtimeError, nearest
+
+COMMANDS = {
+    "train": "learn from a file: throughtime train language --text FILE --out RUN",
+    "generate": "write text with a trained model: throughtime generate RUN --prompt 'To be'",
+    "evaluate": "score a text, or a run's own held-out part: throughtime evaluate RUN --text FILE",
+    "show": "what a run is, its curve, sizes and data: throughtime show RUN",
+    "data": "list and fetch public corpora: throughtime data list | get NAME",
+    "doctor": "versions, threads, devices, folders: throughtime doctor",
+}
+HELP = """Throughtime: sequence models, recurrent first. From a file to a small trained model with one command.
+
+usage: throughtime COMMAND ... [--help]
+
+{commands}
+
+throughtime COMMAND --help tells a command's options with their defaults and units.
+throughtime --version tells the version.
+"""
+
+
+def main() -> None:
+    """Runs the command line and exits with its status: 0 well, 2 wrong input, 130 Ctrl-C, 143 SIGTERM."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: list[str]) -> int:
+    """The exit status of a command line; an error of ours is one line on stderr and status 2."""
+    try:
+        return _dispatch(words)
+    except ThroughtimeError as error:
+        sentence = " ".join(str(error).split())
+        print(f"throughtime: {sentence}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("--help", "-h", "help"):
+        listing = "\n".join(f"  {name:<10}{about}" for name, about in COMMANDS.items())
+        sys.stdout.write(HELP.format(commands=listing))
+        return 0 if words else 2
+    if words[0] == "--version":
+        from throughtime import __version__
+
+        sys.stdout.write(f"throughtime {__version__}\n")
+        return 0
+    if words[0] not in COMMANDS:
+        raise ArgumentError(f"unknown command '{words[0]}'; {nearest(words[0], COMMANDS)}; see throughtime --help")
+    command: Callable[[list[str]], int] = import_module(f"throughtime.cli.{words[0]}").command
+    return command(words[1:])

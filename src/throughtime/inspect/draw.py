@@ -1,0 +1,83 @@
+"""Drawings: arrays to figures, in a file or in a line of text."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from throughtime.errors import ArgumentError, MissingExtraError, StorageError
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How a run went: losses in nats a unit, over updates."""
+
+    steps: list[int]  # of the training losses
+    training: list[float]
+    validated: list[int]  # steps of the validation losses
+    validation: list[float]
+
+
+def read_curve(progress: str) -> Curve:
+    """The curve in the text of a progress.jsonl.
+
+    >>> read_curve('{"step": 50, "loss_nats": 2.5}\\n{"step": 50, "validation": {"nats_per_unit": 2.6}}').validation
+    [2.6]
+    """
+    lines: list[dict[str, Any]] = [json.loads(line) for line in progress.splitlines()]
+    training = [line for line in lines if "loss_nats" in line]
+    validation = [line for line in lines if "validation" in line]
+    return Curve(
+        [line["step"] for line in training],
+        [line["loss_nats"] for line in training],
+        [line["step"] for line in validation],
+        [line["validation"]["nats_per_unit"] for line in validation],
+    )
+
+
+def sparkline(values: Sequence[float], width: int = 60) -> str:
+    """Values as a line of blocks, the lowest as the lowest block; thinned to `width`.
+
+    >>> sparkline([4.0, 3.0, 2.0, 1.0])
+    '█▆▃▁'
+    """
+    if len(values) > width:
+        values = [values[i * (len(values) - 1) // (width - 1)] for i in range(width)]
+    low, high = min(values), max(values)
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BLOCKS[round((value - low) * scale)] for value in values)
+
+
+def draw_curve(curve: Curve, path: Path, *, title: str = "", unit: str = "unit") -> None:
+    """Draws the curve into a .png, .svg or .pdf file.
+
+    Raises `ArgumentError` for an empty curve or another kind of file, `MissingExtraError` without matplotlib.
+    """
+    if not curve.steps and not curve.validated:
+        raise ArgumentError("the run has no losses to draw yet")
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise ArgumentError(f"a curve is drawn into a .png, .svg or .pdf file; got {path}")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError("matplotlib", "draw") from None
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(curve.steps, curve.training, color="#9aa7b5", linewidth=1.2, label="training")
+    axes.plot(curve.validated, curve.validation, color="#c2410c", linewidth=1.8, marker="o", ms=3.5, label="validation")
+    if curve.validation:
+        best = min(zip(curve.validation, curve.validated, strict=True))
+        axes.annotate(f"{best[0]:.3f}", (best[1], best[0]), textcoords="offset points", xytext=(0, -14), ha="center")
+    losses = sorted(curve.training + curve.validation)
+    axes.set_ylim(losses[0] - 0.08 * (losses[-1] - losses[0] + 0.1), losses[int(0.98 * (len(losses) - 1))])
+    axes.set(xlabel="updates", ylabel=f"nats per {unit}", title=title)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e5e7eb")
+    axes.legend(frameon=False)
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; choose another file") from error
