@@ -15,7 +15,7 @@ import tyro
 from throughtime.cli.parse import parse, recipe_options
 from throughtime.errors import ArgumentError, nearest
 from throughtime.recipes import APPLICATIONS
-from throughtime.recipes.read import make_recipe, read_values
+from throughtime.recipes.read import make_recipe, read_settings
 
 if TYPE_CHECKING:
     from throughtime.cli.display import Display
@@ -50,7 +50,7 @@ def command(words: list[str]) -> int:
     options_type = recipe_options(application, values, extra)
     options_type.__doc__ = f"{_first_line(application)}\n\nRerunning the same command resumes."
     options = parse(options_type, words[1:], f"train {words[0]}")
-    given = {name: value for name, value in asdict(options).items() if name not in ("out", "config", "json")}
+    given = {name: value for name, value in asdict(options).items() if name in application.model_fields}
     return _train(make_recipe(application, given), options.out, as_json=options.json)
 
 
@@ -59,21 +59,11 @@ def _first_line(documented: type[Any]) -> str:
 
 
 def _configured(words: list[str], application: Any) -> dict[str, Any]:
-    """The settings of --config, if it is among the words, already known to be settings of the recipe."""
+    """The settings in the file of --config, if that is among the words."""
     for i, word in enumerate(words):
         name, _, value = word.partition("=")
         if name == "--config" and (value or i + 1 < len(words)):
-            values = read_values(Path(value or words[i + 1]))
-            application_name = values.pop(APPLICATION, None)
-            wanted = application.model_fields[APPLICATION].default
-            if application_name not in (None, wanted):
-                raise ArgumentError(f"--config is a recipe of '{application_name}', not of '{wanted}'")
-            for key in values:
-                if key not in application.model_fields:
-                    raise ArgumentError(
-                        f"unknown setting '{key}' in --config; {nearest(key, application.model_fields)}"
-                    )
-            return values
+            return read_settings(Path(value or words[i + 1]), application)
     return {}
 
 

@@ -156,6 +156,7 @@ def _fetch(file: File, folder: Path) -> Path:
 def _reason(error: Exception) -> str:
     response = getattr(error, "response", None)
     if response is not None:
+        response.close()
         return f"the server answered {response.status_code}"
     return "no connection" if "Connection" in type(error).__name__ else type(error).__name__
 

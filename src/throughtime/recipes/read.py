@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from throughtime.errors import ArgumentError, nearest
 
@@ -26,11 +26,27 @@ def make_recipe(application: type[R], values: dict[str, Any]) -> R:
 
 def read_recipe(path: Path, application: type[R]) -> R:
     """The recipe in a .json or .toml file. Raises `ArgumentError` as `make_recipe` does."""
-    return make_recipe(application, read_values(path))
+    return make_recipe(application, _read(path))
 
 
-def read_values(path: Path) -> dict[str, Any]:
-    """The settings in a .json or .toml file. Raises `ArgumentError` when it does not read as one."""
+def read_settings(path: Path, application: type[BaseModel]) -> dict[str, Any]:
+    """Some of a recipe's settings from a .json or .toml file, as the types that the recipe has for them.
+
+    Raises `ArgumentError` as `make_recipe` does, but not for settings that are missing.
+    """
+    settings = {}
+    for name, value in _read(path).items():
+        if name not in application.model_fields:
+            raise ArgumentError(f"unknown setting '{name}' in {path}; {nearest(name, application.model_fields)}")
+        try:
+            kind: Any = application.model_fields[name].annotation
+            settings[name] = TypeAdapter(kind).validate_python(value)
+        except ValidationError as error:
+            raise ArgumentError(_explain({**error.errors()[0], "loc": (name,)}, application)) from None
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > SIZE_LIMIT:
             raise ArgumentError(f"{path} is over {SIZE_LIMIT:,} bytes: it is not a recipe")

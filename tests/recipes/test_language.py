@@ -1,0 +1,216 @@
+import json
+from typing import get_args
+
+import pytest
+
+import throughtime
+from throughtime import Language
+from throughtime.errors import ArgumentError, DataError, RunError
+from throughtime.recipes import read_recipe
+from throughtime.recipes.cells import CellName, make_cell
+from throughtime.recipes.read import make_recipe
+from throughtime.train import fit, folder
+
+
+def tried(recipe, out, steps=3):
+    """A run of a few steps."""
+    stream = fit(recipe, out)
+    for _ in range(steps):
+        next(stream)
+    stream.close()
+    return throughtime.load(out)
+
+
+@pytest.mark.parametrize("cell", get_args(CellName))
+def test_every_cell_by_name_obeys_the_laws(cell):
+    throughtime.check_cell(make_cell(cell, 3, 4))
+
+
+@pytest.mark.parametrize("cell", get_args(CellName))
+def test_every_cell_trains_and_speaks(tiny, tmp_path, cell):
+    writer = tried(tiny(cell=cell, recurrent_dropout=0.1, zoneout=0.1, residual=True), tmp_path)
+    assert len(writer.generate("the ", length=12, seed=1)) == 12
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"unit": "byte"},
+        {"unit": "word", "steps": 4, "tied": True},
+        {"unit": "word", "steps": 4, "adaptive": [4, 8], "hidden": 16},
+        {"unit": "word", "steps": 4, "minimum_count": 40},
+        {"unit": "subword", "maximum_vocab": 280},
+        {"core": "window", "window": 1, "layers": 1},
+        {"core": "window", "window": 6},
+        {"optimiser": "sgd", "momentum": 0.5},
+        {"precision": "bfloat16", "hidden": 16},
+        {"accumulate": 4},
+        {"tied": True, "embedding": 12},
+        {"dropout": 0.0, "layers": 1},
+    ],
+    ids=str,
+)
+def test_every_option_trains_speaks_and_scores(tiny, text, tmp_path, options):
+    writer = tried(tiny(**options), tmp_path)
+    scores = writer.score(text.read_text()[:400])
+    assert writer.generate(length=10, seed=0) == writer.generate(length=10, seed=0)
+    assert 0 < scores.nats_per_unit < 20
+    assert scores.bytes == 400
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"hiden": 3}, "unknown setting 'hiden'; did you mean 'hidden'?"),
+        ({"hidden": 0}, "hidden does not fit: input should be greater than or equal to 1; got 0"),
+        ({"cell": "lsmt"}, "cell does not fit: input should be 'lstm', 'gru'"),
+        ({"dropout": 1.0}, "dropout does not fit: input should be less than 1; got 1.0"),
+        ({"learning_rate": float("nan")}, "learning_rate does not fit"),
+        ({"tied": True}, "tied needs embedding = hidden"),
+        ({"adaptive": [5]}, "adaptive needs --unit word"),
+        ({"unit": "word", "adaptive": [5], "tied": True, "embedding": 256}, "exclude each other"),
+        ({"core": "window", "zoneout": 0.1}, "are for --core recurrent"),
+        ({"accumulate": 3}, "accumulate must divide lanes; got 3 and 32"),
+        ({"momentum": 0.9}, "momentum is for --optimiser sgd"),
+        ({"text": None}, "text does not fit"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_does_not_fit_is_named(settings, says):
+    if settings.get("tied") and "unit" not in settings:
+        settings = {**settings, "embedding": 8}
+    with pytest.raises(ArgumentError) as error:
+        make_recipe(Language, {"text": "x"} | settings)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_setting_is_named():
+    with pytest.raises(ArgumentError, match="the setting 'text' is missing"):
+        make_recipe(Language, {})
+
+
+def test_ten_minutes_are_the_bound_when_none_is_given():
+    assert (Language(text="x").minutes, Language(text="x").epochs) == (10.0, None)
+    assert (Language(text="x", epochs=3).minutes, Language(text="x", epochs=3).epochs) == (None, 3)
+
+
+def test_a_recipe_is_frozen_and_reads_back_from_json_and_toml(tmp_path):
+    recipe = Language(text="x", hidden=32, adaptive=[3, 9], unit="word", epochs=2)
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.hidden = 3
+    (tmp_path / "r.json").write_text(recipe.model_dump_json())
+    assert read_recipe(tmp_path / "r.json", Language) == recipe
+    (tmp_path / "r.toml").write_text(
+        f'text = "{recipe.text}"\nhidden = 32\nadaptive = [3, 9]\nunit = "word"\nepochs = 2\n'
+    )
+    assert read_recipe(tmp_path / "r.toml", Language) == recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "says"),
+    [
+        ("r.json", "{", "does not read as JSON"),
+        ("r.toml", "= 3", "does not read as TOML"),
+        ("r.json", "[1]", "should hold an object"),
+        ("missing.json", None, "cannot read the recipe"),
+        ("r.json", " " * 2**21, "it is not a recipe"),
+    ],
+)
+def test_a_recipe_file_that_does_not_read_is_one_line(tmp_path, name, body, says):
+    if body is not None:
+        (tmp_path / name).write_text(body)
+    with pytest.raises(ArgumentError, match=says):
+        read_recipe(tmp_path / name, Language)
+
+
+def test_data_counts_what_the_vocabulary_lacks(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("ab" * 450 + "abxbybab" * 12 + "abab")
+    data = Language(text=path, lanes=2, steps=5, held_out=0.1).data()
+    assert data.facts["valid_unknown"] == 24
+    assert data.facts["train_unknown"] == 0
+    assert data.facts["train_units"] + data.facts["valid_units"] == 1000
+
+
+def test_a_validation_file_takes_the_place_of_the_end_of_the_text(text, tmp_path):
+    other = tmp_path / "valid.txt"
+    other.write_text("the cat sees the zebra.\n")
+    data = Language(text=text, valid=other).data()
+    assert data.facts["train_units"] == len(text.read_text())
+    assert (data.facts["valid_units"], data.facts["valid_unknown"]) == (24, 1)
+
+
+@pytest.mark.parametrize("length", [1, 2, 100, 2048])
+def test_a_text_shorter_than_a_chunk_is_refused(tmp_path, length):
+    path = tmp_path / "t.txt"
+    path.write_text("a" * length)
+    with pytest.raises(DataError, match=r"less than one chunk|leaves no|no characters"):
+        Language(text=path).data()
+
+
+def test_bytes_that_are_skipped_are_counted(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_bytes(b"abc\xff" * 900)
+    with pytest.raises(DataError, match="byte 0xff at offset 3, line 1"):
+        Language(text=path).data()
+    assert Language(text=path, invalid_bytes="skip").data().facts["skipped_bytes"] == 900
+    assert Language(text=path, unit="byte").data().facts["train_units"] == 3240
+
+
+def test_a_gpu_that_is_not_there_is_refused(tiny):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    recipe = tiny(device="cuda")
+    with pytest.raises(ArgumentError, match="finds no GPU"):
+        recipe.model(recipe.data())
+
+
+@pytest.fixture
+def trained(tiny, tmp_path):
+    tried(tiny(), tmp_path / "run")
+    return tmp_path / "run"
+
+
+def rewritten(run, name, content):
+    """The run with one file replaced and the manifest made to agree: an attack, not damage."""
+    files = {n: (run / n).read_bytes() for n in folder.read_manifest(run)["files"]}
+    files[name] = content if isinstance(content, bytes) else json.dumps(content).encode()
+    folder.write_files(run, files, status="finished")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("recipe.json", {"hidden": 65536, "layers": 256}, "not those of its recipe"),
+        ("recipe.json", {"hidden": 10**9}, "does not fit this version"),
+        ("recipe.json", {"brain": "large"}, "unknown setting 'brain'"),
+        ("recipe.json", {"application": "translate"}, "a run of 'translate'"),
+        ("vocabulary.json", {"kind": "rune"}, "units of kind 'rune'"),
+        ("vocabulary.json", {"kind": "word", "words": 3}, "does not read as one"),
+        ("vocabulary.json", {"kind": "word", "words": [f"w{i}" for i in range(50)]}, "not those of its recipe"),
+    ],
+    ids=str,
+)
+def test_a_hostile_run_folder_is_refused_before_memory_is_taken(trained, name, change, says):
+    content = json.loads((trained / name).read_text()) | change
+    with pytest.raises(RunError, match=says):
+        throughtime.load(rewritten(trained, name, content))
+
+
+def test_a_run_from_a_newer_version_is_refused(trained):
+    manifest = json.loads((trained / "manifest.json").read_text())
+    (trained / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
+    with pytest.raises(RunError, match="format 2"):
+        throughtime.load(trained)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty", "file"])
+def test_what_is_no_run_is_refused(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"no such run folder|holds no finished run"):
+        throughtime.load(tmp_path / name)
