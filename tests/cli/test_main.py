@@ -128,6 +128,9 @@ def test_show_tells_what_a_run_is(trained, text, tmp_path, capsys):
     assert str(text) in out
     assert "(finished)" in out
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert run(["show", str(trained), "--gradients", str(tmp_path / "gradients.svg")]) == 0
+    assert "<svg" in (tmp_path / "gradients.svg").read_text()
+    capsys.readouterr()
     assert run(["show", str(trained), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["recipe"]["hidden"] == 8
@@ -172,6 +175,7 @@ def test_doctor_tells_versions_and_the_cache(capsys, monkeypatch):
         (["generate", "{run}", "--seed", "-1"], "--seed must be"),
         (["evaluate", "{run}", "--text", "{out}"], "no such file"),
         (["show", "{run}", "--curve", "curve.bmp"], "a .png, .svg or .pdf file"),
+        (["show", "{run}", "--gradients", "g.txt"], "a .png, .svg or .pdf file"),
         (["data"], "data what?"),
         (["data", "get", "tinyshakespear"], "did you mean 'tinyshakespeare'?"),
         (["data", "get", "standard-library", "--out", "/dev/null/x"], "cannot write into /dev/null/x"),

@@ -9,6 +9,7 @@ from throughtime.cells.lstm import LSTM
 from throughtime.cells.peephole import PeepholeLSTM
 from throughtime.cells.phased import PhasedLSTM, PhasedState
 from throughtime.cells.recorded import Recorded
+from throughtime.cells.unshared import UnsharedElman
 from throughtime.cells.zoneout import Zoneout
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Projected",
     "Recorded",
     "SimplifiedGRU",
+    "UnsharedElman",
     "Zoneout",
     "irnn",
 ]

@@ -17,6 +17,9 @@ class Options:
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN", help="a run folder")]
     curve: Annotated[Path | None, tyro.conf.arg(help="draw the loss curve into this .png, .svg or .pdf file")] = None
+    gradients: Annotated[
+        Path | None, tyro.conf.arg(help="draw how far gradients reach back in time into this .png, .svg or .pdf file")
+    ] = None
     json: Annotated[bool, tyro.conf.arg(help="print one JSON object")] = False
 
 
@@ -44,11 +47,23 @@ def command(words: list[str]) -> int:
     }
     if options.curve:
         draw_curve(curve, options.curve, title=str(options.run), unit=recipe.unit)
+    if options.gradients:
+        _draw_gradients(options, writer, recipe)
     if options.json:
         sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(_page(facts, curve, recipe))
     return 0
+
+
+def _draw_gradients(options: Options, writer: Any, recipe: Any) -> None:
+    from throughtime.inspect.draw import draw_gradients
+    from throughtime.inspect.measure import gradient_by_distance
+
+    batches = recipe.batches(recipe.data())
+    norms = gradient_by_distance(writer.model, batches.chunk(0, 0))
+    assert options.gradients is not None
+    draw_gradients(norms.tolist(), options.gradients, title=f"{options.run}: gradient by distance")
 
 
 def _final(progress: str) -> dict[str, Any] | None:

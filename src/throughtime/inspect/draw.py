@@ -58,14 +58,7 @@ def draw_curve(curve: Curve, path: Path, *, title: str = "", unit: str = "unit")
     """
     if not curve.steps and not curve.validated:
         raise ArgumentError("the run has no losses to draw yet")
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise ArgumentError(f"a curve is drawn into a .png, .svg or .pdf file; got {path}")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("matplotlib", "draw") from None
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
+    axes = _axes(path)
     axes.plot(curve.steps, curve.training, color="#9aa7b5", linewidth=1.2, label="training")
     axes.plot(curve.validated, curve.validation, color="#c2410c", linewidth=1.8, marker="o", ms=3.5, label="validation")
     if curve.validation:
@@ -74,10 +67,37 @@ def draw_curve(curve: Curve, path: Path, *, title: str = "", unit: str = "unit")
     losses = sorted(curve.training + curve.validation)
     axes.set_ylim(losses[0] - 0.08 * (losses[-1] - losses[0] + 0.1), losses[int(0.98 * (len(losses) - 1))])
     axes.set(xlabel="updates", ylabel=f"nats per {unit}", title=title)
+    axes.legend(frameon=False)
+    _save(axes, path)
+
+
+def draw_gradients(norms: Sequence[float], path: Path, *, title: str = "") -> None:
+    """Draws how much of the last step's gradient reaches the states before it, over the distance in steps.
+
+    Raises `ArgumentError` and `MissingExtraError` as `draw_curve` does.
+    """
+    axes = _axes(path)
+    axes.semilogy(range(len(norms)), norms, color="#c2410c", linewidth=1.8)
+    axes.set(xlabel="distance in steps, T − k", ylabel="‖∂L_T / ∂s_k‖", title=title)
+    _save(axes, path)
+
+
+def _axes(path: Path) -> Any:
+    """An empty drawing for a file of a kind that we draw."""
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise ArgumentError(f"drawings go into a .png, .svg or .pdf file; got {path}")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError("matplotlib", "draw") from None
+    axes = Figure(figsize=(7, 4), layout="constrained").add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e5e7eb")
-    axes.legend(frameon=False)
+    return axes
+
+
+def _save(axes: Any, path: Path) -> None:
     try:
-        figure.savefig(path, dpi=150)
+        axes.figure.savefig(path, dpi=150)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; choose another file") from error
