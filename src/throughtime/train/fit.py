@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any
 
 import torch
-from torch import nn
 
 from throughtime.errors import DivergedError, RunError
 from throughtime.tally import Tally
@@ -17,81 +16,12 @@ from throughtime.train import course as courses
 from throughtime.train import folder as folders
 from throughtime.train.course import Course
 from throughtime.train.descend import Batches, Update, descend
-from throughtime.train.schedule import Shape, multiplier
-
-D = TypeVar("D")
-M = TypeVar("M", bound=nn.Module)
+from throughtime.train.recipe import Recipe, Score
+from throughtime.train.schedule import multiplier
 
 LINE_STEPS = 50  # between lines of training loss in progress.jsonl
 CHECKPOINT_SECONDS = 60.0
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-@runtime_checkable
-class Score(Protocol):
-    """The result of an evaluation."""
-
-    @property
-    def loss(self) -> float:
-        """What training tries to lower."""
-        ...
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it, by name."""
-        ...
-
-
-@runtime_checkable
-class Recipe(Protocol[D, M]):
-    """What `fit` asks of a recipe: its fields for training, and how to make its parts."""
-
-    epochs: int | None
-    minutes: float | None
-    seed: int
-    learning_rate: float
-    schedule: Shape
-    warmup_steps: int
-    clip: float
-    accumulate: int
-    precision: Any
-    patience: int
-    evaluate_every: int
-
-    def data(self) -> D:
-        """Reads and prepares the data."""
-        ...
-
-    def batches(self, data: D) -> Batches:
-        """The batches to train on."""
-        ...
-
-    def model(self, data: D) -> M:
-        """A new model."""
-        ...
-
-    def optimiser_for(self, model: M) -> torch.optim.Optimizer:
-        """A new optimiser."""
-        ...
-
-    def states(self, model: M) -> list[Any]:
-        """States like those the model carries from batch to batch, one for each group of rows."""
-        ...
-
-    def score(self, model: M, data: D, *, quick: bool) -> Score:
-        """How good the model is on held-out data; `quick` on a fixed part of it, while training."""
-        ...
-
-    def sample(self, model: M, data: D) -> str:
-        """Something to show at an evaluation."""
-        ...
-
-    def files(self, data: D) -> dict[str, bytes]:
-        """What a run folder keeps beside the weights, recipe.json among it."""
-        ...
-
-    def card(self, model: M, data: D, score: Score | None) -> str:
-        """A page for people about the run, in Markdown."""
-        ...
 
 
 @dataclass(frozen=True)
