@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from io import TextIOWrapper
 
 from throughtime.errors import ArgumentError, ThroughtimeError, nearest
 
@@ -28,6 +29,9 @@ throughtime --version tells the version.
 
 def main() -> None:
     """Runs the command line and exits with its status: 0 well, 2 wrong input, 130 Ctrl-C, 143 SIGTERM."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
     sys.exit(run(sys.argv[1:]))
 
 
@@ -36,14 +40,21 @@ def run(words: list[str]) -> int:
     try:
         return _dispatch(words)
     except ThroughtimeError as error:
-        sentence = " ".join(str(error).split())
-        print(f"throughtime: {sentence}", file=sys.stderr)  # noqa: T201
-        return 2
+        return _refuse(str(error))
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate" not in str(error):
+            raise
+        return _refuse("there is not enough memory for this: choose smaller sizes (--hidden, --lanes, --steps)")
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # whoever read our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _refuse(message: str) -> int:
+    sys.stderr.write(f"throughtime: {' '.join(message.split())}\n")
+    return 2
 
 
 def _dispatch(words: list[str]) -> int:

@@ -70,10 +70,10 @@ def fit(recipe: Recipe[Any, Any], out: str | Path) -> Iterator[Progress]:
     if finished(run):
         return
     batches = recipe.batches(data)
+    torch.manual_seed(recipe.seed)
+    model = recipe.model(data)
+    course = Course(model, recipe.optimiser_for(model))
     with _locked(run):
-        torch.manual_seed(recipe.seed)
-        model = recipe.model(data)
-        course = Course(model, recipe.optimiser_for(model))
         notes = _resume(run, course, recipe)
         folders.unmark(run)
         session = _Session(recipe, data, run, course, files, batches)
