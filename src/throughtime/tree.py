@@ -4,7 +4,7 @@ A state is a value, so all that is ever done to one (detach it, pick rows of it,
 ended, save it) is one of these few verbs. `None` is a leaf that stays `None`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 import torch
@@ -45,8 +45,7 @@ def leaves(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
 
 def restore(tree: T, named: dict[str, Tensor], name: str = "") -> T:
     """The tree of the same shape as `tree` whose tensors come from `named`; the reverse of `leaves`."""
-    ordered = iter([named[leaf] for leaf, _ in leaves(tree, name)])
-    return map(lambda old: next(ordered).to(old), tree)
+    return _filled(tree, [named[leaf].to(old) for leaf, old in leaves(tree, name)])
 
 
 def stack(trees: Sequence[T], dim: int = 0) -> T:
@@ -56,11 +55,8 @@ def stack(trees: Sequence[T], dim: int = 0) -> T:
 
 def unbind(tree: T, dim: int) -> list[T]:
     """A list of trees, one for each index along `dim`; the reverse of `stack`."""
-    if isinstance(tree, Tensor):
-        return cast(list[T], list(tree.unbind(dim)))
-    parts = [None if branch is None else unbind(branch, dim) for branch in cast(Any, tree)]
-    length = next(len(part) for part in parts if part is not None)
-    return [cast(T, _like(tree, [None if part is None else part[i] for part in parts])) for i in range(length)]
+    columns = [leaf.unbind(dim) for _, leaf in leaves(tree)]
+    return [_filled(tree, column) for column in zip(*columns, strict=True)]
 
 
 def select(rows: Tensor, new: T, old: T) -> T:
@@ -80,6 +76,12 @@ def take(tree: T, rows: Tensor) -> T:
 def detach(tree: T) -> T:
     """The same values, cut off from what computed them: where truncated back-propagation truncates."""
     return map(Tensor.detach, tree)
+
+
+def _filled(tree: T, tensors: Iterable[Tensor]) -> T:
+    """The tree of the same shape with these tensors, in the order of `leaves`."""
+    ordered = iter(tensors)
+    return map(lambda _: next(ordered), tree)
 
 
 def _like(tree: Any, parts: list[Any]) -> Any:

@@ -27,7 +27,7 @@ class Recorded(nn.Module, Generic[S]):
     def __init__(self, inner: Cell[S]) -> None:
         super().__init__()
         self.inner, self.width = inner, inner.width
-        self.template = inner.initial(1)
+        self.template = tree.detach(inner.initial(1))
         self.hidden = sum(leaf[0].numel() for _, leaf in tree.leaves(self.template))
 
     def initial(self, batch: int) -> S:

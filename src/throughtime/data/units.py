@@ -7,7 +7,7 @@ ids back to text, piece by piece as they come, and is kept as JSON.
 import codecs
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,8 +155,8 @@ class ByteUnits:
         return 256
 
     def encode(self, text: str) -> Ids:
-        """The bytes of a text."""
-        return np.frombuffer(text.encode("utf-8", "surrogateescape"), dtype=np.uint8).astype(np.int32)
+        """The bytes of a text. Raises `DataError` for half of a surrogate pair, which has none."""
+        return np.frombuffer(_bytes(text, "surrogateescape"), dtype=np.uint8).astype(np.int32)
 
     def pieces(self, ids: Iterable[int]) -> Iterator[str]:
         """Text as soon as its bytes are complete; U+FFFD for bytes that are not UTF-8."""
@@ -182,6 +182,9 @@ class SubwordUnits:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
+        tokenizer.encode_special_tokens = True  # which means: not to read one in "<eos>" written out
+        names = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
+        self._bytes = [b"" if name == END else bytes(_BYTE_OF[letter] for letter in name) for name in names]
         self.start = int(tokenizer.token_to_id(END))
         self.end: int | None = self.start
 
@@ -209,21 +212,17 @@ class SubwordUnits:
         return int(self._tokenizer.get_vocab_size())
 
     def encode(self, text: str) -> Ids:
-        """The ids of a text; `<eos>` written out in it is text like any other."""
+        """The ids of a text; `<eos>` written out in it is text like any other. Raises `DataError` as bytes do."""
+        _bytes(text, "strict")
         parts = self._tokenizer.encode_batch(text.splitlines(keepends=True), add_special_tokens=False)
         return np.concatenate([np.array(part.ids, dtype=np.int32) for part in parts] or [np.zeros(0, np.int32)])
 
     def pieces(self, ids: Iterable[int]) -> Iterator[str]:
-        """Text as soon as its bytes are complete."""
-        waiting: list[int] = []
+        """Text as soon as its bytes are complete; U+FFFD for bytes that are not UTF-8."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for i in ids:
-            waiting.append(i)
-            text = self._tokenizer.decode(waiting, skip_special_tokens=True)
-            if not text.endswith("\ufffd") or len(waiting) == 8:
-                waiting = []
-                yield text
-        if waiting:
-            yield self._tokenizer.decode(waiting, skip_special_tokens=True)
+            yield decoder.decode(self._bytes[i])
+        yield decoder.decode(b"", final=True)
 
     def to_json(self) -> dict[str, Any]:
         """The tokenizer's own JSON."""
@@ -242,18 +241,18 @@ def learn_units(kind: Kind, text: str, *, minimum_count: int = 1, maximum_vocab:
     return units
 
 
-def units_from_json(content: dict[str, Any]) -> Units:
+def units_from_json(content: Any) -> Units:
     """Units as `to_json` gave them. Raises `RunError` for anything else."""
     try:
         kind = content["kind"]
         if kind == "character":
-            return CharacterUnits(str(content["characters"]))
+            return CharacterUnits(_distinct(content["characters"], str))
         if kind == "word":
-            return WordUnits([str(word) for word in content["words"]])
+            return WordUnits(_distinct(content["words"], list))
         if kind == "byte":
             return ByteUnits()
         if kind == "subword":
-            return SubwordUnits(_tokenizers().Tokenizer.from_str(content["tokenizer"]))
+            return SubwordUnits(_tokenizer_from(content["tokenizer"]))
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"the vocabulary does not read as one: {error!r}") from None
     raise RunError(f"the vocabulary has units of kind {kind!r}; known: character, word, subword, byte")
@@ -270,6 +269,43 @@ def _frequent(counts: Counter[str], things: str, minimum_count: int, maximum_voc
             "--maximum-vocab or --minimum-count, or choose --unit subword"
         )
     return kept[:maximum_vocab]
+
+
+def _distinct(names: Any, kind: type) -> Any:
+    """The names, if they are what `to_json` gives: strings, at least one, each once. Raises `ValueError`."""
+    if not isinstance(names, kind):
+        raise TypeError(f"names in a {type(names).__name__}")
+    listed = [UNKNOWN, END, *cast(Iterable[Any], names)]
+    if len(listed) == 2 or not all(isinstance(name, str) for name in listed) or len(set(listed)) < len(listed):
+        raise ValueError("names that are not strings, each of them once")
+    return names
+
+
+def _tokenizer_from(content: Any) -> Any:
+    library = _tokenizers()
+    try:
+        return library.Tokenizer.from_str(content)
+    except Exception as error:  # the library raises nothing narrower
+        raise ValueError(error) from None
+
+
+def _bytes(text: str, errors: str) -> bytes:
+    try:
+        return text.encode("utf-8", errors)
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"the text has {text[error.start]!a} at character {error.start + 1}, which is not in UTF-8: leave it out"
+        ) from None
+
+
+def _letters_of_bytes() -> dict[str, int]:
+    """The byte that each letter of byte-level BPE stands for: itself where it prints, else one from 256 on."""
+    printing = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printing]
+    return {chr(byte): byte for byte in printing} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+_BYTE_OF = _letters_of_bytes()
 
 
 def _tokenizers() -> Any:

@@ -62,6 +62,7 @@ class Bidirectional(nn.Module):
         old = BothStates(None, None) if state is None else state
         later = None
         if resets is not None:
+            resets = resets & inputs.mask
             later = torch.cat([resets[:, 1:], torch.zeros_like(resets[:, :1])], 1)
         ahead, new_ahead = self.ahead(inputs, old.forward, resets)
         back, new_back = self.back(inputs, old.backward, later)

@@ -13,14 +13,16 @@ from throughtime.layers.scan import Core, Recurrent, fold, scan
 from throughtime.padded import Padded
 
 ROWS, STEPS, TOLERANCE = 4, 6, 1e-9
+RAGGED = (STEPS, 3, 1, 2)  # lengths
 
 
 def check_cell(cell: Cell[Any]) -> None:
     """Holds a cell to every law; returns in silence, or raises `LawError` naming the law that is broken.
 
     The cell (any sizes, small ones are quick) is copied to float64. Laws: it is a module with the five members of
-    a cell · step is pure · project needs no memory · scan equals a hand loop · every faster path equals the plain
-    loop, gradients too · reverse = flip, scan, flip · and all of `check_core`.
+    a cell · every weight is registered · a state keeps its shape · step is pure · project needs no memory · all of
+    `check_core` · scan equals a hand loop · every faster path equals the plain loop, gradients too · reverse =
+    flip, scan, flip.
 
     >>> from throughtime.cells import GRU
     >>> check_cell(GRU(3, 4))
@@ -28,48 +30,53 @@ def check_cell(cell: Cell[Any]) -> None:
     missing = [name for name in ("width", "hidden", "initial", "project", "step") if not hasattr(cell, name)]
     _law("a cell has width, hidden, initial, project and step", cell, not missing, f"missing: {missing}")
     _law("a cell is a torch module", cell, isinstance(cell, nn.Module), "so that its weights are found")
-    cell = _exact(cell)
-    for law in (_step_is_pure, _projects_without_memory, _scan_is_a_hand_loop, _paths_agree, _reverses):
+    cell = exact(cell)
+    for law in CELL_LAWS:
         law(cell)
     check_core(Recurrent(cell))
+    for law in SCAN_LAWS:
+        law(cell)
 
 
 def check_core(core: Core[Any]) -> None:
     """Holds a core to every law of cores; raises `LawError` naming the one that is broken.
 
-    Laws: gradients of inputs, state and weights equal finite differences · every weight receives gradient · cut
-    anywhere and carry the state, nothing changes · more padding changes nothing · neither do the other rows of the
-    batch · a reset is a new beginning · reading step by step is reading the whole · saved and loaded, same outputs.
+    Laws: the same call gives the same and changes nothing in place · the other rows of the batch change nothing ·
+    neither does more padding · gradients of inputs, state and weights equal finite differences · every trained
+    weight receives gradient · saved and loaded, same outputs; and where the core is causal: cut anywhere and carry
+    the state, nothing changes · a reset is a new beginning · reading step by step is reading the whole.
 
     >>> from throughtime.layers import Window
     >>> check_core(Window(3, 4, window=2))
     """
-    core = _exact(core)
-    for law in (_differentiates, _all_weights_learn, _pads, _ignores_other_rows, _survives_saving):
+    core = exact(core)
+    for law in CORE_LAWS + (CAUSAL_LAWS if core.causal else ()):
         law(core)
-    if core.causal:
-        for law in (_cuts, _resets, _streams):
-            law(core)
 
 
-def _exact(module: Any) -> Any:
+def exact(module: Any) -> Any:
+    """A copy in float64 and in evaluation, its weights moved off zeros and ties, where a mistake would not show."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = copy.deepcopy(module).double().eval()
-        for parameter in module.parameters():  # away from zeros and ties, where a mistake would not show
+        for parameter in module.parameters():
             parameter.data.add_(0.1 * torch.randn_like(parameter))
     return module
 
 
 def _law(name: str, subject: Any, holds: bool, detail: str = "") -> None:
     if not holds:
+        subject = subject.cell if isinstance(subject, Recurrent) else subject
         raise LawError(f"{type(subject).__name__} breaks the law '{name}': {detail}")
 
 
 def _same(name: str, subject: Any, got: Any, wanted: Any) -> None:
-    for (place, a), (_, b) in zip(tree.leaves(got, "it"), tree.leaves(wanted, "it"), strict=True):
+    ours, theirs = dict(tree.leaves(got, "it")), dict(tree.leaves(wanted, "it"))
+    _law(name, subject, ours.keys() == theirs.keys(), f"it holds {', '.join(ours)}, not {', '.join(theirs)}")
+    for place, a in ours.items():
+        b = theirs[place]
         _law(name, subject, a.shape == b.shape, f"{place} is {tuple(a.shape)}, not {tuple(b.shape)}")
-        far = float((a - b).detach().abs().max()) if a.numel() else 0.0
+        far = float((a.double() - b.double()).detach().abs().max()) if a.numel() else 0.0
         _law(name, subject, far <= TOLERANCE, f"{place} is off by {far:.2g}")
 
 
@@ -81,17 +88,45 @@ def _inputs(core: Any, lengths: tuple[int, ...] = (STEPS,) * ROWS) -> Padded:
 
 def _state(core: Any) -> Any:
     """A state in mid-course: what the core has after reading something."""
-    state = core.initial(ROWS)
     wrapped = core if not hasattr(core, "project") else Recurrent(core)
-    return tree.detach(wrapped(_inputs(core), state)[1])
+    return tree.detach(wrapped(_inputs(core), core.initial(ROWS))[1])
 
 
+def _weights_are_found(module: Any) -> None:
+    for place, part in module.named_modules():
+        for name, value in vars(part).items():
+            held = value if isinstance(value, list | tuple) else [value]
+            loose = any(isinstance(item, nn.Module) or getattr(item, "requires_grad", False) for item in held)
+            where = f"{place}.{name}".lstrip(".")
+            _law("every weight is registered", module, not loose, f"{where} needs Parameter, ParameterList, ModuleList")
+
+
+@torch.no_grad()
+def _state_keeps_its_shape(cell: Any) -> None:
+    name, state = "a state keeps its shape", cell.initial(ROWS)
+    for place, leaf in tree.leaves(state, "initial"):
+        _law(name, cell, leaf.shape[:1] == (ROWS,), f"{place} is {tuple(leaf.shape)} for a batch of {ROWS}")
+        fits = not leaf.is_floating_point() or leaf.dtype == torch.float64
+        _law(name, cell, fits, f"{place} is {leaf.dtype} where the weights are float64")
+    y, new = cell.step(tree.unbind(cell.project(_inputs(cell).data), 1)[0], state)
+    _law(name, cell, y.shape == (ROWS, cell.hidden), f"the output is {tuple(y.shape)}, not {(ROWS, cell.hidden)}")
+    before, after = (
+        ", ".join(f"{place} {tuple(leaf.shape)} {leaf.dtype}" for place, leaf in tree.leaves(tensors, "state"))
+        for tensors in (state, new)
+    )
+    _law(name, cell, before == after, f"before a step {before}; after it {after}")
+
+
+@torch.no_grad()
 def _step_is_pure(cell: Any) -> None:
-    state, z = _state(cell), tree.unbind(cell.project(_inputs(cell).data), 1)[0]
-    before = tree.map(torch.clone, state)
-    first, second = cell.step(z, state), cell.step(z, state)
+    state, x = _state(cell), _inputs(cell).data
+    z = tree.unbind(cell.project(x), 1)[0]
+    _same("project is pure: it changes no input in place", cell, x, _inputs(cell).data)
+    before, inputs = tree.map(torch.clone, state), tree.map(torch.clone, z)
+    first = tree.map(torch.clone, cell.step(z, state))
     _same("step is pure: it changes no state in place", cell, state, before)
-    _same("step is pure: the same call gives the same", cell, first, second)
+    _same("step is pure: it changes no input in place", cell, z, inputs)
+    _same("step is pure: the same call gives the same", cell, cell.step(z, state), first)
 
 
 def _projects_without_memory(cell: Any) -> None:
@@ -116,14 +151,16 @@ def _scan_is_a_hand_loop(cell: Any) -> None:
 
 
 def _paths_agree(cell: Any) -> None:
-    for lengths in ((STEPS,) * ROWS, (STEPS, 3, 1, 2), (STEPS, 3, 0, 2)):
+    for lengths in ((STEPS,) * ROWS, RAGGED, (STEPS, 3, 0, 2)):
         for reverse in (False, True):
             results = []
             for path in (scan, fold):
-                inputs, state = _inputs(cell, lengths), tree.map(Tensor.requires_grad_, _state(cell))
-                inputs.data.requires_grad_()
+                inputs, state = _inputs(cell, lengths), _state(cell)
+                wanted = [inputs.data, *(leaf for _, leaf in tree.leaves(state) if leaf.is_floating_point())]
+                for tensor in wanted:
+                    tensor.requires_grad_()
+                wanted += [parameter for parameter in cell.parameters() if parameter.requires_grad]
                 outputs, final = path(cell, inputs, state, reverse=reverse)
-                wanted = [inputs.data, *(leaf for _, leaf in tree.leaves(state)), *cell.parameters()]
                 gradients = torch.autograd.grad(_weighted((outputs.data, final)), wanted, allow_unused=True)
                 filled = tuple(torch.zeros(1) if g is None else g for g in gradients)
                 results.append((outputs.data, final, filled))
@@ -131,7 +168,7 @@ def _paths_agree(cell: Any) -> None:
 
 
 def _reverses(cell: Any) -> None:
-    inputs, state = _inputs(cell, (STEPS, 3, 1, 2)), _state(cell)
+    inputs, state = _inputs(cell, RAGGED), _state(cell)
     outputs, final = scan(cell, inputs, state, reverse=True)
     flipped, after = scan(cell, inputs.flip(), state)
     _same("reverse = flip, scan, flip", cell, (outputs.data, final), (flipped.flip().data, after))
@@ -144,35 +181,56 @@ def _weighted(result: Any) -> Tensor:
     return (flat * torch.linspace(0.5, 1.5, len(flat), dtype=flat.dtype)).sum()
 
 
+def _core_is_pure(core: Any) -> None:
+    inputs, state = _inputs(core, RAGGED), _state(core)
+    x, before = inputs.data.clone(), tree.map(torch.clone, state)
+    outputs, final = core(inputs, state)
+    first = tree.map(torch.clone, (outputs.data, final))
+    _same("a core is pure: it changes nothing in place", core, (inputs.data, state), (x, before))
+    fresh, begun = core(inputs)
+    _same("a core is pure: the same call gives the same", core, _plain(core(inputs, state)), first)
+    initial = _plain(core(inputs, core.initial(ROWS)))
+    _same("a core is pure: without a state it starts at the initial one", core, (fresh.data, begun), initial)
+
+
+def _plain(result: tuple[Padded, Any]) -> tuple[Tensor, Any]:
+    return result[0].data, result[1]
+
+
 def _differentiates(core: Any) -> None:
     inputs, state = _inputs(core, (4, 2, 3, 1)).split(4)[0], _state(core)
     names = [name for name, _ in core.named_parameters()]
-    differentiable = [name for name, leaf in tree.leaves(state, "state")]
+    named = dict(tree.leaves(state, "state"))
+    differentiable = [name for name, leaf in named.items() if leaf.is_floating_point()]
 
     def function(x: Tensor, *rest: Tensor) -> Tensor:
         weights = dict(zip(names, rest[: len(names)], strict=True))
-        start = tree.restore(state, dict(zip(differentiable, rest[len(names) :], strict=True)), "state")
+        start = tree.restore(state, named | dict(zip(differentiable, rest[len(names) :], strict=True)), "state")
         outputs, final = torch.func.functional_call(core, weights, (inputs.replace(x), start))
         return _weighted((outputs.data, final))
 
-    values = [inputs.data, *(p.detach() for p in core.parameters()), *(leaf for _, leaf in tree.leaves(state))]
+    values = [inputs.data, *(p.detach() for p in core.parameters()), *(named[name] for name in differentiable)]
     leaves = [value.clone().requires_grad_() for value in values]
     try:
         torch.autograd.gradcheck(function, leaves, fast_mode=True)
     except RuntimeError as error:
-        raise LawError(f"{type(core).__name__} breaks the law 'gradients = finite differences': {error}") from error
+        _law("gradients = finite differences", core, False, str(error))
 
 
 def _all_weights_learn(core: Any) -> None:
     training = copy.deepcopy(core).train()
-    outputs, _ = training(_inputs(core))
-    torch.autograd.backward(_weighted(outputs.data))
-    idle = [name for name, p in training.named_parameters() if p.grad is None or not p.grad.any()]
+    trained = {name: p for name, p in training.named_parameters() if p.requires_grad}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        outputs, _ = training(_inputs(core))
+    if trained and outputs.data.requires_grad:
+        torch.autograd.backward(_weighted(outputs.data))
+    idle = [name for name, p in trained.items() if p.grad is None or not p.grad.any()]
     _law("every weight receives gradient", core, not idle, f"none for {', '.join(idle)}")
 
 
 def _cuts(core: Any) -> None:
-    inputs, state = _inputs(core, (STEPS, 3, 1, 2)), _state(core)
+    inputs, state = _inputs(core, RAGGED), _state(core)
     whole, final = core(inputs, state)
     for cut in range(STEPS + 1):
         before, after = inputs.split(cut)
@@ -187,11 +245,13 @@ def _pads(core: Any) -> None:
     tight = Padded(inputs.data[:, :4], inputs.lengths)
     (padded, after), (bare, end) = core(inputs, state), core(tight, state)
     _same("more padding changes nothing", core, (padded.data[:, :4], after), (bare.data, end))
-    _law("outputs past a length are zero", core, not padded.data.masked_select(~padded.mask[..., None]).any())
+    _same("outputs have the lengths of the inputs", core, padded.lengths, inputs.lengths)
+    past = padded.data.masked_select(~inputs.mask[..., None])
+    _law("outputs past a length are zero", core, not past.any(), f"{int(past.count_nonzero())} numbers are not")
 
 
 def _ignores_other_rows(core: Any) -> None:
-    inputs, state = _inputs(core, (STEPS, 3, 1, 2)), _state(core)
+    inputs, state = _inputs(core, RAGGED), _state(core)
     outputs, final = core(inputs, state)
     for rows in (torch.tensor([2, 0, 3, 1]), torch.tensor([1])):
         chosen, after = core(inputs.take(rows), tree.take(state, rows))
@@ -200,13 +260,14 @@ def _ignores_other_rows(core: Any) -> None:
 
 
 def _resets(core: Any) -> None:
-    inputs, state = _inputs(core), _state(core)
+    inputs, state = _inputs(core, (STEPS, 5, 1, 4)), _state(core)
+    marked = torch.tensor([True, True, True, False])  # the third row is over by then: nothing to begin anew
     resets = torch.zeros(ROWS, STEPS, dtype=torch.bool)
-    resets[:, 2] = True
+    resets[:, 2] = marked
     outputs, final = core(inputs, state, resets)
     before, after = inputs.split(2)
-    first, _ = core(before, state)
-    second, end = core(after)
+    first, carried = core(before, state)
+    second, end = core(after, tree.select(marked & (inputs.lengths > 2), core.initial(ROWS), carried))
     joined = torch.cat([first.data, second.data], 1)
     _same("a reset is a new beginning", core, (outputs.data, final), (joined, end))
 
@@ -225,5 +286,23 @@ def _survives_saving(core: Any) -> None:
     saved, fresh = copy.deepcopy(core.state_dict()), copy.deepcopy(core)
     for parameter in fresh.parameters():
         parameter.data.zero_()
-    fresh.load_state_dict(saved)
-    _same("saved and loaded, same outputs", core, fresh(_inputs(core))[0].data, core(_inputs(core))[0].data)
+    name = "saved and loaded, same outputs"
+    try:
+        fresh.load_state_dict(saved)
+    except RuntimeError as error:
+        _law(name, core, False, str(error))
+    _same(name, core, fresh(_inputs(core))[0].data, core(_inputs(core))[0].data)
+
+
+CELL_LAWS = (_weights_are_found, _state_keeps_its_shape, _step_is_pure, _projects_without_memory)
+SCAN_LAWS = (_scan_is_a_hand_loop, _paths_agree, _reverses)
+CORE_LAWS = (
+    _weights_are_found,
+    _core_is_pure,
+    _ignores_other_rows,
+    _pads,
+    _differentiates,
+    _all_weights_learn,
+    _survives_saving,
+)
+CAUSAL_LAWS = (_cuts, _resets, _streams)

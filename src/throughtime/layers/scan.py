@@ -53,8 +53,8 @@ def scan(
 
     A row whose length is over keeps its state, and its outputs are zero. `reverse` folds from each row's last
     step to its first; outputs stay where their inputs stand. `resets` marks steps before which a row's state
-    starts anew. The path is the fastest that fits: torch's fused one for torch's cells, else the plain loop;
-    they are equal in values and gradients.
+    starts anew; marks in the padding mean nothing. The path is the fastest that fits: torch's fused one for torch's
+    cells, else the plain loop; they are equal in values and gradients.
 
     Raises `ArgumentError` when the resets do not fit the inputs.
 
@@ -85,6 +85,8 @@ def fold(
     z = tree.unbind(cell.project(inputs.data), 1) if steps else []
     shortest, longest = (int(inputs.lengths.min()), int(inputs.lengths.max())) if batch else (0, 0)
     lengths = inputs.lengths.to(inputs.data.device)
+    if resets is not None:
+        resets = resets & inputs.mask
     resetting = resets.any(0).tolist() if resets is not None else [False] * steps
     outputs: list[Tensor] = []
     for t in reversed(range(longest)) if reverse else range(longest):

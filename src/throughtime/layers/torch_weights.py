@@ -37,18 +37,22 @@ def from_torch(module: nn.RNN | nn.LSTM | nn.GRU) -> Stack:
 def to_torch(stack: Stack) -> nn.RNN | nn.LSTM | nn.GRU:
     """The torch module (batch first) with the sizes, directions and weights of a stack.
 
-    Raises `ArgumentError` where torch has no such module: other cells, unequal layers, residual connections.
+    Raises `ArgumentError` where torch has no such module: other cells, unequal layers, residual connections, dropout.
 
     >>> to_torch(Stack([Recurrent(GRU(3, 4))]))
     GRU(3, 4, batch_first=True)
     """
     cells = [cell for layer in stack.layers for cell in _cells(layer)]
     first, both = cells[0], isinstance(stack.layers[0], Bidirectional)
-    uniform = {(type(cell), cell.hidden, _variant(cell), cell.bias_ih is None) for cell in cells}
-    if type(first) not in (Elman, LSTM, GRU) or len(uniform) != 1 or _variant(first) == "before":
+    known = {type(cell) for cell in cells} in ({Elman}, {LSTM}, {GRU})
+    uniform = known and len({(cell.hidden, _variant(cell), cell.bias_ih is None) for cell in cells}) == 1
+    if not uniform or _variant(first) == "before":
         raise ArgumentError("torch.nn has stacks of equal Elman, LSTM and GRU (reset after) layers only")
-    if len({type(layer) for layer in stack.layers}) != 1 or stack.residual or stack.dropout.rate:
-        raise ArgumentError("torch.nn has no residual connections, variational dropout or mixed directions")
+    directions = {"both" if isinstance(layer, Bidirectional) else layer.reverse for layer in stack.layers}
+    if directions not in ({"both"}, {False}):
+        raise ArgumentError("torch.nn has no mixed directions, nor the backward one by itself")
+    if stack.residual or stack.dropout.rate or any(cell.recurrent_dropout for cell in cells):
+        raise ArgumentError("torch.nn has no residual connections, variational dropout or recurrent dropout")
     kind: Any = {Elman: nn.RNN, LSTM: nn.LSTM, GRU: nn.GRU}[type(first)]
     options = {"nonlinearity": first.nonlinearity} if isinstance(first, Elman) else {}
     module = kind(
@@ -73,7 +77,9 @@ def _cell(module: nn.RNN | nn.LSTM | nn.GRU, width: int) -> Elman | LSTM | GRU:
 
 
 def _cells(layer: Any) -> list[Any]:
-    return [layer.ahead.cell, layer.back.cell] if isinstance(layer, Bidirectional) else [layer.cell]
+    if isinstance(layer, Bidirectional):
+        return [layer.ahead.cell, layer.back.cell]
+    return [getattr(layer, "cell", layer)]
 
 
 def _variant(cell: Any) -> str:

@@ -51,14 +51,15 @@ def truncate(
         raise ArgumentError(f"top_k must be at least 1; got {top_k}")
     if top_p is not None and not 0 < top_p <= 1:
         raise ArgumentError(f"top_p must be in (0, 1]; got {top_p}")
-    if temperature == 0:
+    if temperature < torch.finfo(log_probabilities.dtype).tiny:
         likeliest = torch.full_like(log_probabilities, -torch.inf)
         return likeliest.scatter_(-1, log_probabilities.argmax(-1, keepdim=True), 0.0)
-    scores = torch.log_softmax(log_probabilities / temperature, -1)
+    below = log_probabilities - log_probabilities.amax(-1, keepdim=True)  # so that nothing finite is left out
+    scores = torch.log_softmax(below / temperature, -1)
     if top_k is not None and top_k < scores.shape[-1]:
         least = scores.topk(top_k).values[..., -1:]
         scores = scores.masked_fill(scores < least, -torch.inf).log_softmax(-1)
-    if top_p is not None:
+    if top_p is not None and top_p < 1:
         ordered, places = scores.sort(descending=True, dim=-1, stable=True)
         before = ordered.exp().cumsum(-1) - ordered.exp()
         dropped = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, places, before >= top_p)

@@ -1,0 +1,58 @@
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import throughtime
+
+HEAVY = ["torch", "numpy", "pydantic", "tyro", "rich"]
+
+
+@pytest.mark.parametrize("name", throughtime.__all__)
+def test_every_public_name_resolves_to_a_thing_of_that_name(name):
+    thing = getattr(throughtime, name)
+    if name == "__version__":
+        assert thing
+    elif name == "cells":
+        assert inspect.ismodule(thing)
+    else:
+        assert not inspect.ismodule(thing)
+        assert thing.__name__ == name
+        assert inspect.getdoc(thing)
+
+
+def test_the_public_names_are_listed_once_and_in_order():
+    assert dir(throughtime) == sorted(set(throughtime.__all__))
+    assert len(set(throughtime.__all__)) == len(throughtime.__all__)
+
+
+def test_what_type_checkers_see_is_what_is_public():
+    source = inspect.getsource(throughtime)
+    seen = [line.split(" as ")[1] for line in source.splitlines() if " as " in line and line.startswith("    from ")]
+    assert sorted([*seen, "__version__"]) == sorted(throughtime.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'throughtime' has no attribute 'lstm'"):
+        throughtime.lstm  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    script = f"import throughtime, sys; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_package_is_typed():
+    assert (Path(throughtime.__file__).parent / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("package", ["cells", "data", "heads", "layers", "models", "search"])
+def test_each_floor_has_the_names_that_it_lists(package):
+    module = import_module(f"throughtime.{package}")
+    names = getattr(module, "__all__", [])
+    assert len(set(names)) == len(names)
+    assert all(hasattr(module, name) for name in names)
