@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.errors import ArgumentError
+from throughtime.heads import fused
 from throughtime.tally import Tally
 
 
@@ -41,9 +42,14 @@ class Softmax(nn.Module):
             nn.init.normal_(self.weight, std=hidden**-0.5)
 
     def loss(self, features: Float[Tensor, "*rows H"], targets: Int[Tensor, "*rows"]) -> Tally:
-        """The sum of −log p over scored targets, and their count."""
+        """The sum of −log p over scored targets, and their count; many logits come in blocks, by `heads.fused`."""
         features, targets = features.flatten(0, -2), targets.flatten()
-        count = int((targets >= 0).sum())
+        scored = targets >= 0
+        count = int(scored.sum())
+        if fused.fits(features, self.weight):
+            if count < len(targets):
+                features, targets = features[scored], targets[scored]
+            return Tally(fused.cross_entropy(features, self.weight, self.bias, targets), count)
         logits = _wide(F.linear(features, self.weight, self.bias))
         return Tally(F.cross_entropy(logits, targets.clamp(min=-1), ignore_index=-1, reduction="sum"), count)
 
