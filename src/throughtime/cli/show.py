@@ -46,7 +46,7 @@ def command(words: list[str]) -> int:
         "final": _final(progress),
     }
     if options.curve:
-        draw_curve(curve, options.curve, title=str(options.run), unit=recipe.unit)
+        draw_curve(curve, options.curve, title=options.run.absolute().name, unit=recipe.unit)
     if options.gradients:
         _draw_gradients(options, writer, recipe)
     if options.json:
@@ -63,7 +63,7 @@ def _draw_gradients(options: Options, writer: Any, recipe: Any) -> None:
     batches = recipe.batches(recipe.data())
     norms = gradient_by_distance(writer.model, batches.chunk(0, 0))
     assert options.gradients is not None
-    draw_gradients(norms.tolist(), options.gradients, title=f"{options.run}: gradient by distance")
+    draw_gradients(norms.tolist(), options.gradients, title=f"{options.run.absolute().name}: gradient by distance")
 
 
 def _final(progress: str) -> dict[str, Any] | None:
