@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -176,6 +177,16 @@ def test_doctor_tells_versions_and_the_cache(capsys, monkeypatch):
         (["evaluate", "{run}", "--text", "{out}"], "no such file"),
         (["show", "{run}", "--curve", "curve.bmp"], "a .png, .svg or .pdf file"),
         (["show", "{run}", "--gradients", "g.txt"], "a .png, .svg or .pdf file"),
+        (["train", "language", "--text", "~nouser/x", "--out", "{out}"], "text does not fit: no such place"),
+        (["train", "language", "--text", "n\udcff.txt", "--out", "{out}"], "has bytes that are not UTF-8; rename"),
+        (["train", "language", "--text", "/dev/zero", "--out", "{out}"], "/dev/zero is a pipe or a device"),
+        (["train", "language", "--text", "a\0b", "--out", "{out}"], "embedded null byte"),
+        (["train", "language", "--config=a.json", "--config", "b.json"], "--config was given twice"),
+        (["train", "language", "--out", "--config", "--config", "none.json"], "cannot read the recipe none.json"),
+        (["train", "language", "--core", "window", "--cell", "gru", "--text", "{text}", "--out", "{out}"], "'gru'"),
+        (["evaluate", "{run}", "--text", "/dev/zero"], "/dev/zero is a pipe or a device"),
+        (["evaluate", "--run", "{run}"], "unknown option --run; known: --text, --json"),
+        (["generate", "{run}", "--prompt", "-h", "--fro", "1"], "unknown option --fro; did you mean '--prompt'?"),
         (["data"], "data what?"),
         (["data", "get", "tinyshakespear"], "did you mean 'tinyshakespeare'?"),
         (["data", "get", "standard-library", "--out", "/dev/null/x"], "cannot write into /dev/null/x"),
@@ -207,6 +218,57 @@ def test_a_bad_text_is_one_clear_line_and_nothing_is_written(body, says, tmp_pat
     assert run(tiny_options(tmp_path / "bad.txt", tmp_path / "out")) == 2
     assert says in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
+
+
+def test_values_that_look_like_options_are_values(trained, capsys):
+    for prompt in ("-h", "--help", "--foo", "--json"):
+        assert run(["generate", str(trained), "--prompt", prompt, "--length", "0", "--seed", "1"]) == 0
+        assert capsys.readouterr().out == f"{prompt}\n"
+
+
+def test_what_was_counted_and_skipped_is_told(text, tmp_path, capsys):
+    (tmp_path / "t.txt").write_bytes(b"\xff" + text.read_bytes())
+    assert run(tiny_options(tmp_path / "t.txt", tmp_path / "run", "--invalid-bytes", "skip")) == 0
+    assert run(["evaluate", str(tmp_path / "run"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["skipped_bytes"] == 1
+    assert re.search(r"characters to train on, 0 of them unknown; [\d,]+ held out, 0 .* a vocabulary of \d+", err)
+    assert err.count("1 bytes that are not UTF-8 were skipped") == 2
+    assert err.splitlines()[-1] == "1 bytes that are not UTF-8 were skipped"
+    assert run(["evaluate", str(tmp_path / "run"), "--json", "--text", str(text)]) == 0
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["skipped_bytes"], err) == (0, "")
+
+
+def test_evaluate_does_not_read_a_text_of_another_size_or_kind(text, tmp_path, capsys, monkeypatch):
+    copy = tmp_path / "text.txt"
+    copy.write_text(text.read_text())
+    assert run(tiny_options(copy, tmp_path / "run")) == 0
+    copy.unlink()
+    os.mkfifo(copy)
+    assert run(["evaluate", str(tmp_path / "run")]) == 2
+    assert "is a pipe or a device" in capsys.readouterr().err
+    copy.unlink()
+    copy.write_text("larger" * 9999)
+    monkeypatch.setattr("throughtime.recipes.language.Language.data", lambda recipe: pytest.fail("it was read"))
+    assert run(["evaluate", str(tmp_path / "run")]) == 2
+    assert "was changed since" in capsys.readouterr().err
+
+
+def test_data_get_tells_its_files_as_json(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("throughtime.data.corpora.library_text", lambda: "a text")
+    assert run(["data", "get", "standard-library", "--out", str(tmp_path), "--json"]) == 0
+    files = [str(tmp_path / "standard-library.txt")]
+    assert json.loads(capsys.readouterr().out) == {"name": "standard-library", "files": files}
+
+
+def test_json_is_json_when_a_score_overflows(trained, capsys, monkeypatch):
+    from throughtime.models import Scores, Writer
+
+    monkeypatch.setattr(Writer, "score_ids", lambda writer, ids, size: Scores(1e6, 1, 1, 0))
+    assert run(["evaluate", str(trained), "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert scores["perplexity"] is None
 
 
 def test_a_vocabulary_over_its_limit_is_refused(tmp_path, capsys, monkeypatch):

@@ -1,11 +1,12 @@
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from throughtime.data.read import Text, read_bytes, read_raw, read_text
+from throughtime.data.read import Text, beginning, read_bytes, read_raw, read_text
 from throughtime.errors import DataError
 
 MARK = b"\xef\xbb\xbf"  # a byte order mark
@@ -53,6 +54,16 @@ def test_what_is_no_file_is_refused(tmp_path, read):
         read(tmp_path)
     with pytest.raises(DataError, match=r"cannot read .*: Not a directory"):
         read(written(tmp_path, b"abc") / "deeper")
+
+
+@pytest.mark.parametrize("read", [read_bytes, read_raw, read_text])
+def test_what_may_have_no_end_and_what_no_file_can_be_called_are_refused(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(DataError, match="is a pipe or a device, which may have no end"):
+            read(path)
+    with pytest.raises(DataError, match=r"cannot read 'a\\x00b': embedded null"):
+        read(Path("a\0b"))
 
 
 @pytest.mark.parametrize("read", [read_bytes, read_raw, read_text])
@@ -109,6 +120,13 @@ def test_skipped_bytes_are_left_out_and_counted(tmp_path, content, text, skipped
 def test_nothing_left_after_skipping_is_refused(tmp_path):
     with pytest.raises(DataError, match="has no UTF-8 text in it: all 2 bytes were skipped"):
         read_text(written(tmp_path, b"\xff\xfe"), "skip")
+
+
+def test_the_beginning_of_a_text_ends_with_a_line_that_ends_near_there():
+    assert beginning("ab\n" * 100, 0.5) == "ab\n" * 50
+    assert beginning("ab\n" * 100, 0.505) == "ab\n" * 50
+    assert beginning("ab\n" + "c" * 97, 0.5) == "ab\n" + "c" * 47
+    assert beginning("abc", 1.0) == beginning("abc", 7.0) == "abc"
 
 
 @given(st.text(), st.floats(0.0, 1.0))

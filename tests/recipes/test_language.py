@@ -2,6 +2,7 @@ import json
 from typing import get_args
 
 import pytest
+import torch
 
 import throughtime
 from throughtime import Language
@@ -70,6 +71,9 @@ def test_every_option_trains_speaks_and_scores(tiny, text, tmp_path, options):
         ({"adaptive": [5]}, "adaptive needs --unit word"),
         ({"unit": "word", "adaptive": [5], "tied": True, "embedding": 256}, "exclude each other"),
         ({"core": "window", "zoneout": 0.1}, "are for --core recurrent"),
+        ({"core": "window", "cell": "gru"}, "cell is for --core recurrent"),
+        ({"text": "~nouser/x"}, "text does not fit: no such place"),
+        ({"valid": "n\udcff.txt"}, "valid does not fit: the name has bytes that are not UTF-8; rename the file"),
         ({"accumulate": 3}, "accumulate must divide lanes; got 3 and 32"),
         ({"momentum": 0.9}, "momentum is for --optimiser sgd"),
         ({"text": None}, "text does not fit"),
@@ -115,6 +119,7 @@ def test_a_recipe_is_frozen_and_reads_back_from_json_and_toml(tmp_path):
         ("r.json", "[1]", "should hold an object"),
         ("missing.json", None, "cannot read the recipe"),
         ("r.json", " " * 2**21, "it is not a recipe"),
+        ("r.json", "[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_recipe_file_that_does_not_read_is_one_line(tmp_path, name, body, says):
@@ -141,6 +146,45 @@ def test_a_validation_file_takes_the_place_of_the_end_of_the_text(text, tmp_path
     assert (data.facts["valid_units"], data.facts["valid_unknown"]) == (24, 1)
 
 
+@pytest.mark.parametrize(("share", "says"), [(0.004, "the last 0.4% of the text"), (0.07, "the last 7% of the text")])
+def test_the_share_held_out_is_told_as_it_is(text, share, says):
+    assert Language(text=text, held_out=share, lanes=2, steps=5).data().facts["valid"] == says
+
+
+@pytest.mark.parametrize("unit", ["character", "word", "subword", "byte"])
+def test_what_is_scored_while_training_is_the_beginning_of_what_is_held_out(text, tmp_path, monkeypatch, unit):
+    monkeypatch.setattr("throughtime.recipes.language.QUICK_UNITS", 60)
+    path = tmp_path / "t.txt"
+    path.write_text(text.read_text() + "é\n" * 40 + "the cat\n" * 60)
+    data = Language(text=path, unit=unit, lanes=2, steps=5).data()
+    assert 20 < len(data.quick) <= 80
+    assert data.quick.tolist() == data.valid[: len(data.quick)].tolist()
+    lines = path.read_bytes()[-data.valid_bytes :][: data.quick_bytes]
+    assert lines.endswith(b"\n")
+    assert data.units.encode(lines.decode()).tolist() == data.quick.tolist()
+
+
+def test_identity_is_what_a_recipe_learns_and_not_where(text, tiny, tmp_path):
+    assert tiny(device="cpu").identity == tiny(text=tmp_path / "moved.txt").identity
+    assert tiny(hidden=13).identity != tiny().identity
+    recipe = tiny(unit="word", adaptive=[4, 8])
+    assert recipe.identity.items() <= json.loads(recipe.files(recipe.data())["recipe.json"]).items()
+    own, other = tiny().data().facts, tiny(valid=text).data().facts
+    assert own["valid_sha256"] == other["valid_sha256"]
+    assert own["train_sha256"] != other["train_sha256"]
+
+
+def test_notes_tell_what_was_counted_and_skipped(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_bytes(b"ab" * 450 + b"abxbybab" * 12 + b"abab\xff")
+    recipe = Language(text=path, lanes=2, steps=5, invalid_bytes="skip")
+    counted, skipped = recipe.notes(recipe.data())
+    assert counted == (
+        "900 characters to train on, 0 of them unknown; 100 held out, 24 of them unknown; a vocabulary of 3"
+    )
+    assert skipped == "1 bytes that are not UTF-8 were skipped"
+
+
 @pytest.mark.parametrize("length", [1, 2, 100, 2048])
 def test_a_text_shorter_than_a_chunk_is_refused(tmp_path, length):
     path = tmp_path / "t.txt"
@@ -159,8 +203,6 @@ def test_bytes_that_are_skipped_are_counted(tmp_path):
 
 
 def test_a_gpu_that_is_not_there_is_refused(tiny):
-    import torch
-
     if torch.cuda.is_available():
         pytest.skip("there is one")
     recipe = tiny(device="cuda")
@@ -176,7 +218,7 @@ def trained(tiny, tmp_path):
 
 def rewritten(run, name, content):
     """The run with one file replaced and the manifest made to agree: an attack, not damage."""
-    files = {n: (run / n).read_bytes() for n in folder.read_manifest(run)["files"]}
+    files = {n: (run / n).read_bytes() for n in folder.read_manifest(run).files}
     files[name] = content if isinstance(content, bytes) else json.dumps(content).encode()
     folder.write_files(run, files, status="finished")
     return run
@@ -191,7 +233,13 @@ def rewritten(run, name, content):
         ("recipe.json", {"application": "translate"}, "a run of 'translate'"),
         ("vocabulary.json", {"kind": "rune"}, "units of kind 'rune'"),
         ("vocabulary.json", {"kind": "word", "words": 3}, "does not read as one"),
-        ("vocabulary.json", {"kind": "word", "words": [f"w{i}" for i in range(50)]}, "not those of its recipe"),
+        (
+            "vocabulary.json",
+            {"kind": "word", "words": [f"w{i}" for i in range(50)]},
+            "is of words, and its recipe is of",
+        ),
+        ("vocabulary.json", {"characters": "abc"}, "not those of its recipe"),
+        ("recipe.json", {"text": "\ud800"}, "does not read as JSON"),
     ],
     ids=str,
 )
@@ -199,6 +247,39 @@ def test_a_hostile_run_folder_is_refused_before_memory_is_taken(trained, name, c
     content = json.loads((trained / name).read_text()) | change
     with pytest.raises(RunError, match=says):
         throughtime.load(rewritten(trained, name, content))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensor: torch.full_like(tensor, float("nan")),
+        lambda tensor: torch.full_like(tensor, float("inf")),
+        lambda tensor: tensor.to(torch.int8),
+        lambda tensor: tensor.cfloat(),
+        lambda tensor: tensor.half(),
+    ],
+    ids=["nan", "inf", "int8", "complex", "half"],
+)
+def test_weights_that_no_training_leaves_are_refused(trained, change):
+    tensors = folder.read_tensors(trained, "weights.safetensors", 2**20)
+    name = next(iter(tensors))
+    body = folder.tensor_bytes(tensors | {name: change(tensors[name])})
+    with pytest.raises(RunError, match=r"not finite|has no match"):
+        throughtime.load(rewritten(trained, "weights.safetensors", body))
+
+
+def test_weights_that_are_too_many_are_not_read(trained):
+    body = folder.tensor_bytes({"more": torch.zeros(2**20)})
+    with pytest.raises(RunError, match=r"weights.safetensors is over"):
+        throughtime.load(rewritten(trained, "weights.safetensors", body))
+
+
+@pytest.mark.parametrize("name", ["card.md", "progress.jsonl", "data.json"])
+def test_a_change_in_a_file_that_loading_does_not_need_is_refused_too(trained, name):
+    body = (trained / name).read_bytes()
+    (trained / name).write_bytes(body[:-2] + b"!\n")
+    with pytest.raises(RunError, match=f"{name} was changed"):
+        throughtime.load(trained)
 
 
 def test_a_run_from_a_newer_version_is_refused(trained):

@@ -26,6 +26,7 @@ class GetOptions:
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="a name that `throughtime data list` tells")]
     out: Annotated[Path, tyro.conf.arg(help="the folder to put the files into")] = Path("data")
+    json: Annotated[bool, tyro.conf.arg(help="print one JSON object")] = False
 
 
 def command(words: list[str]) -> int:
@@ -42,10 +43,13 @@ def command(words: list[str]) -> int:
         return 0
     if words[:1] == ["get"]:
         wanted = parse(GetOptions, words[1:], "data get")
-        for path in get_corpus(find_corpus(wanted.name), wanted.out):
-            sys.stdout.write(f"{path}\n")
+        paths = [str(path) for path in get_corpus(find_corpus(wanted.name), wanted.out)]
+        content = json.dumps({"name": wanted.name, "files": paths}) if wanted.json else "\n".join(paths)
+        sys.stdout.write(content + "\n")
         return 0
     if set(words) & {"--help", "-h"}:
-        sys.stdout.write("usage: throughtime data list [--json]\n       throughtime data get NAME [--out FOLDER]\n")
+        sys.stdout.write(
+            "usage: throughtime data list [--json]\n       throughtime data get NAME [--out FOLDER] [--json]\n"
+        )
         return 0
     raise ArgumentError("data what? throughtime data list, or throughtime data get NAME [--out FOLDER]")

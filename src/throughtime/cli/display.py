@@ -61,11 +61,12 @@ class Display:
     def _evaluated(self, progress: "train.Progress", evaluation: "train.Evaluation") -> None:
         score = evaluation.score.to_json()
         nats, bits = score["nats_per_unit"], score["bits_per_unit"]
+        perplexity = "beyond measure" if score["perplexity"] is None else f"{score['perplexity']:.2f}"
         part = f"{score['units']:,} held-out {self.unit}s"
         what = f"all {part}, best weights:" if evaluation.final else f"{part}:"
         line = (
             f"[{_clock(progress.seconds)}] step {progress.step:,}, epoch {progress.epoch}: {what} {nats:.4f} nats, "
-            f"{bits:.4f} bits per {self.unit}, perplexity {score['perplexity']:.2f}"
+            f"{bits:.4f} bits per {self.unit}, perplexity {perplexity}"
         )
         self.say(line + ("" if evaluation.best else " (not the best)"))
         sample = evaluation.sample if evaluation.final else evaluation.sample[:SHORT]

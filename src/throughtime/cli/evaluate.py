@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from throughtime.cli.parse import parse
-from throughtime.errors import RunError
 
 if TYPE_CHECKING:
     from throughtime.models import Scores
@@ -27,9 +26,11 @@ class Options:
 def command(words: list[str]) -> int:
     """Scores."""
     options = parse(Options, words, "evaluate")
-    scores, unit = evaluate(options.run, options.text)
+    scores, unit, skipped = evaluate(options.run, options.text)
+    if skipped:
+        sys.stderr.write(f"{skipped:,} bytes that are not UTF-8 were skipped\n")
     if options.json:
-        sys.stdout.write(json.dumps(scores.to_json()) + "\n")
+        sys.stdout.write(json.dumps({**scores.to_json(), "skipped_bytes": skipped}, allow_nan=False) + "\n")
         return 0
     rows = {
         f"nats per {unit}": f"{scores.nats_per_unit:.4f}",
@@ -44,17 +45,14 @@ def command(words: list[str]) -> int:
     return 0
 
 
-def evaluate(run: Path, text: Path | None) -> "tuple[Scores, str]":
-    """The scores of a run on a text, and the name of its unit."""
-    from throughtime.recipes.load import find_whole, load, recipe_of
-    from throughtime.train import folder
+def evaluate(run: Path, text: Path | None) -> "tuple[Scores, str, int]":
+    """The scores of a run on a text, the name of its unit, and how many bytes of the file were skipped."""
+    from throughtime.recipes.load import data_of, find_whole, load_from, recipe_of
 
-    writer, home = load(run), find_whole(run)
-    recipe = recipe_of(home)
+    home = find_whole(run)
+    writer, recipe = load_from(home), recipe_of(home)
     if text is not None:
-        return writer.score(recipe.read(text).text), recipe.unit
-    data, facts = recipe.data(), folder.read_json(home, "data.json")
-    for name in ("text_sha256", "valid_sha256"):
-        if data.facts[name] != facts.get(name):
-            raise RunError(f"{facts.get('text')} was changed since {run} was trained on it; give --text FILE")
-    return writer.score_ids(data.valid, data.valid_bytes), recipe.unit
+        read = recipe.read(text)
+        return writer.score(read.text), recipe.unit, read.skipped_bytes
+    data = data_of(home, recipe, writer)
+    return writer.score_ids(data.valid, data.valid_bytes), recipe.unit, data.facts["skipped_bytes"]

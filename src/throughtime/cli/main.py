@@ -32,13 +32,19 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
+    if sys.stdout is None:  # closed, as by `>&-`: its number is taken, and what is written there fails
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     sys.exit(run(sys.argv[1:]))
 
 
 def run(words: list[str]) -> int:
     """The exit status of a command line; an error of ours is one line on stderr and status 2."""
     try:
-        return _dispatch(words)
+        status = _dispatch(words)
+        sys.stdout.flush()
+        return status
     except ThroughtimeError as error:
         return _refuse(str(error))
     except (MemoryError, RuntimeError) as error:
@@ -48,8 +54,18 @@ def run(words: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # whoever read our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 0
+    except OSError as error:
+        if error.filename is not None:  # of a file, so not of what we write out
+            raise
+        _forget_output()
+        return _refuse(f"cannot write the output: {error.strerror or error}")
+
+
+def _forget_output() -> None:
+    """Sends what is still to be written out nowhere, so that the end of the program does not try it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(message: str) -> int:

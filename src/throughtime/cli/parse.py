@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import sys
 from dataclasses import MISSING, Field, field, fields, make_dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from throughtime.errors import ArgumentError, nearest
 
 T = TypeVar("T")
+POSITIONAL = get_args(tyro.conf.Positional[str])[1]
 RULE = re.compile(r"[─-]{4}")
 
 
@@ -22,8 +24,12 @@ def parse(options: type[T], words: list[str], command: str) -> T:
     help and ends the program.
     """
     program = f"throughtime {command}"
+    words = joined(options, words)
     if "--help" in words or "-h" in words:
-        return tyro.cli(options, args=["--help"], prog=program)
+        try:
+            return tyro.cli(options, args=["--help"], prog=program)
+        finally:
+            sys.stdout.flush()
     _refuse_unknown(options, words, program)
     said = io.StringIO()
     try:
@@ -61,19 +67,44 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
+def joined(options: type[Any], words: list[str]) -> list[str]:
+    """The words, where a value that looks like an option stands in one word with its own: --prompt=-h.
+
+    >>> options = make_dataclass("Options", [("prompt", str), ("json", bool)])
+    >>> joined(options, ["--prompt", "-h", "--json", "-h"])
+    ['--prompt=-h', '--json', '-h']
+    """
+    taking = {name for name, kind in _kinds(options) if kind is not bool and get_origin(kind) is not tuple}
+    said: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        said.append(word)
+        if word.replace("_", "-") in taking:
+            value = next(rest, None)
+            if value is not None and value.startswith("-"):
+                said[-1] = f"{word}={value}"
+            elif value is not None:
+                said.append(value)
+    return said
+
+
+def _kinds(options: type[Any]) -> list[tuple[str, Any]]:
+    """The options by name, each with the type of its value; not what stands on the command line without a name."""
+    return [
+        ("--" + column.name.replace("_", "-"), _plain(column.type))
+        for column in fields(options)
+        if POSITIONAL not in get_args(column.type)
+    ]
+
+
 def _refuse_unknown(options: type[Any], words: list[str], program: str) -> None:
-    known = ["--help", "-h"]
-    for column in fields(options):
-        option = "--" + column.name.replace("_", "-")
-        known += (
-            [option, option.replace("--", "--no-", 1)]
-            if column.type is bool or "bool" in str(column.type)
-            else [option]
-        )
+    known = ["--help"]
+    for option, kind in _kinds(options):
+        known += [option, option.replace("--", "--no-", 1)] if kind is bool else [option]
     for word in words:
         name = word.split("=", 1)[0]
         if name.startswith("--") and name.replace("_", "-") not in known:
-            raise ArgumentError(f"unknown option {name}; {nearest(name, known[2:])}; see {program} --help")
+            raise ArgumentError(f"unknown option {name}; {nearest(name, known[1:])}; see {program} --help")
 
 
 def _one_line(box: str) -> str:

@@ -1,7 +1,6 @@
 """throughtime train APPLICATION: a recipe and a folder to a trained run, told as it happens."""
 
 import json
-import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from throughtime.cli.parse import parse, recipe_options
+from throughtime.cli.parse import joined, parse, recipe_options
 from throughtime.errors import ArgumentError, nearest
 from throughtime.recipes import APPLICATIONS
 from throughtime.recipes.read import make_recipe, read_settings
 
 if TYPE_CHECKING:
-    from throughtime.cli.display import Display
     from throughtime.train import Progress
 
 OUT = Annotated[Path, tyro.conf.arg(help="the run folder: new, empty, or an unfinished run of the same recipe")]
@@ -41,13 +39,13 @@ def command(words: list[str]) -> int:
     if words[0] not in names:
         raise ArgumentError(f"unknown application '{words[0]}'; {nearest(words[0], names)}")
     application = names[words[0]]
-    values = _configured(words[1:], application)
     extra: list[tuple[str, Any, Any]] = [
         ("out", OUT, field()),
         ("config", CONFIG, field(default=None)),
         ("json", JSON, field(default=False)),
     ]
-    options_type = recipe_options(application, values, extra)
+    words = [words[0], *joined(recipe_options(application, {}, extra), words[1:])]
+    options_type = recipe_options(application, _configured(words[1:], application), extra)
     options_type.__doc__ = f"{_first_line(application)}\n\nRerunning the same command resumes."
     options = parse(options_type, words[1:], f"train {words[0]}")
     given = {name: value for name, value in asdict(options).items() if name in application.model_fields}
@@ -60,57 +58,70 @@ def _first_line(documented: type[Any]) -> str:
 
 def _configured(words: list[str], application: Any) -> dict[str, Any]:
     """The settings in the file of --config, if that is among the words."""
-    for i, word in enumerate(words):
-        name, _, value = word.partition("=")
-        if name == "--config" and (value or i + 1 < len(words)):
-            return read_settings(Path(value or words[i + 1]), application)
+    places = [i for i, word in enumerate(words) if word.partition("=")[0] == "--config"]
+    if len(places) > 1:
+        raise ArgumentError("--config was given twice; put the settings into one file")
+    for i in places:
+        value = words[i].partition("=")[2] or "".join(words[i + 1 : i + 2])
+        if value:
+            return read_settings(Path(value), application)
     return {}
 
 
 def _train(recipe: Any, out: Path, *, as_json: bool) -> int:
-    from throughtime.cli.display import Display
-    from throughtime.train import finished, fit
+    with _listening() as stopped:
+        from throughtime.cli.display import Display
+        from throughtime.train import fit
 
-    display = Display(recipe.unit)
-    stream = fit(recipe, out)
-    display.say(f"Reading {recipe.text}")
-    progress = next(stream, None)
-    if progress is None and finished(out):
-        display.say(f"{out} is finished already. Try: throughtime generate {out}")
-        return 0
-    with _listening() as stopped, display:
-        while progress is not None:
-            display.show(progress)
-            if as_json and progress.evaluation:
-                _print_json(progress)
-            if stopped:
-                break
-            progress = next(stream, None)
-        if stopped:
-            display.say("Stopping: writing everything down ...")
+        display, progress = Display(recipe.unit), None
+        display.say(f"Reading {recipe.text}")
+        stream = fit(recipe, out)
+        with display:
+            for progress in stream:
+                display.show(progress)
+                if as_json and progress.evaluation:
+                    _print_json(progress)
+                if stopped and not progress.final:
+                    display.say("Stopping: writing everything down ...")
+                    break
         stream.close()  # type: ignore[attr-defined]
-    _farewell(display, out, stopped)
-    return 128 + stopped[0] if stopped else 0
+    if progress is None:
+        display.say(f"{out} is finished already.")
+    elif progress.final:
+        display.say(f"Done: {out}")
+    else:
+        display.say(f"Stopped. {out} is kept and can be used; the same command goes on from here.")
+    display.say("Try next:")
+    display.say(f"  throughtime generate {out} --length 1000 --temperature 0.8")
+    display.say(f"  throughtime evaluate {out}")
+    display.say(f"  throughtime show {out}")
+    return 0 if progress is None or progress.final else 128 + stopped[0]
 
 
 @contextmanager
 def _listening() -> Iterator[list[int]]:
-    """A list to which the first Ctrl-C or SIGTERM adds its number; the second one acts as it always does."""
+    """A list to which the first Ctrl-C or SIGTERM adds its number; the second one acts as it always does.
+
+    A signal that was ignored when we were started, as `nohup` has it, stays ignored.
+    """
     heard: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
 
     def hear(number: int, frame: object) -> None:
         heard.append(number)
-        for name, handler in before.items():
-            signal.signal(name, handler)
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     for number in before:
         signal.signal(number, hear)
     try:
         yield heard
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        restore()
 
 
 def _print_json(progress: "Progress") -> None:
@@ -120,21 +131,10 @@ def _print_json(progress: "Progress") -> None:
         "step": progress.step,
         "epoch": progress.epoch,
         "seconds": round(progress.seconds, 3),
-        "training_nats": progress.loss.mean,
-        "gradient_norm": progress.gradient_norm if math.isfinite(progress.gradient_norm) else None,
+        "training_nats": progress.loss.mean if progress.loss.count else None,
+        "gradient_norm": progress.gradient_norm,
         "final": evaluation.final,
         **evaluation.score.to_json(),
     }
-    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.write(json.dumps(line, allow_nan=False) + "\n")
     sys.stdout.flush()
-
-
-def _farewell(display: "Display", out: Path, stopped: list[int]) -> None:
-    if stopped:
-        display.say(f"Stopped. {out} is kept and can be used; the same command goes on from here.")
-    else:
-        display.say(f"Done: {out}")
-    display.say("Try next:")
-    display.say(f"  throughtime generate {out} --length 1000 --temperature 0.8")
-    display.say(f"  throughtime evaluate {out}")
-    display.say(f"  throughtime show {out}")

@@ -89,9 +89,10 @@ class Lanes:
 class Reading:
     """The chunks of a text for evaluation: every unit is scored exactly once, in few wide strides.
 
-    Each lane scores a piece of the text and first reads, unscored, up to `warm` units that stand before it, so that
-    it scores with a memory as the one reader would have who reads from the beginning. Before the first unit of the
-    text stands `start`.
+    Each lane scores a piece of the text and first reads, unscored, at least `warm` units that stand before it (or all
+    there are). A core that sees no further back scores as one reader from the beginning would; a recurrent one nearly
+    so, as far as what is older has faded. Where each lane `begins` is told for cells that count time. Before the first
+    unit of the text stands `start`.
 
     >>> chunks = list(Reading(np.arange(7, dtype=np.int32), start=9, lanes=2, steps=4, warm=2))
     >>> chunks[0].inputs.tolist(), chunks[0].targets.tolist()
@@ -105,9 +106,10 @@ class Reading:
         span = min(len(ids), max(b - a for a, b in pairwise(bounds)) + warm * (self.lanes > 1))
         line = torch.from_numpy(np.concatenate([np.array([start], dtype=ids.dtype), ids])).long()
         begins = [max(0, end - span) for end in bounds[1:]]
+        self.begins = torch.tensor(begins)  # B, each lane's first place
         self.inputs = torch.stack([line[begin : begin + span] for begin in begins])
         self.targets = torch.stack([line[begin + 1 : begin + 1 + span] for begin in begins])
-        places = torch.tensor(begins)[:, None] + torch.arange(span)
+        places = self.begins[:, None] + torch.arange(span)
         scored = (places >= torch.tensor(bounds[:-1])[:, None]) & (places < torch.tensor(bounds[1:])[:, None])
         self.targets = torch.where(scored, self.targets, UNSCORED)
 

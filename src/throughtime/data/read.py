@@ -1,6 +1,7 @@
 """Reading text files: whole, or not at all."""
 
 import hashlib
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,12 +28,34 @@ class Text:
         return self.text[:cut], self.text[cut:]
 
 
+def beginning(text: str, share: float) -> str:
+    """About that share of a text from its beginning on: to the end of a line, if one ends in the second half of it.
+
+    >>> beginning("one\\ntwo\\nthree\\nfour\\n", 0.7)
+    'one\\ntwo\\nthree\\n'
+    """
+    cut = round(len(text) * share)
+    return text if share >= 1 else text[: text.rfind("\n", cut // 2, cut) + 1 or cut]
+
+
+def encoded(text: str) -> bytes:
+    """The bytes of a text that was read here: UTF-8, and whatever else the file held.
+
+    >>> encoded("é\\udcff")
+    b'\\xc3\\xa9\\xff'
+    """
+    return text.encode("utf-8", "surrogateescape")
+
+
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file that exists and holds some.
 
-    Raises `DataError` when there is no such file, it is a folder, cannot be read or is empty.
+    Raises `DataError` when there is no such file, it is a folder, a pipe or a device, cannot be read or is empty.
     """
     try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            raise DataError(f"{path} is a pipe or a device, which may have no end; write it to a file and give that")
         content = path.read_bytes()
     except FileNotFoundError:
         beside = sorted(entry.name for entry in path.parent.glob("*") if entry.is_file())
@@ -42,6 +65,8 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"{path} is a folder; give a text file") from None
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:  # a name that no file can have; our own errors are such too
+        raise error if isinstance(error, DataError) else DataError(f"cannot read {str(path)!r}: {error}") from None
     if not content:
         raise DataError(f"{path} is empty; give a file with text in it")
     return content

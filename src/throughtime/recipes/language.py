@@ -5,6 +5,7 @@ torch is imported where it is used, so that the command line can show its help a
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from throughtime.layers import Core
     from throughtime.models import LanguageModel, Scores
 
-QUICK_UNITS = 200_000  # of the held-out part, scored while training
+QUICK_UNITS = 200_000  # about so many of the held-out part, to the end of a line, are scored while training
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -37,6 +38,8 @@ class LanguageData:
     train: Ids
     valid: Ids
     valid_bytes: int
+    quick: Ids  # the beginning of the held-out part, scored while training
+    quick_bytes: int
     facts: dict[str, Any]  # where it came from and what was counted: data.json
 
 
@@ -104,7 +107,15 @@ class Language(BaseModel):
     @field_validator("text", "valid")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        return None if path is None else path.expanduser().absolute()
+        if path is None:
+            return None
+        try:
+            whole = path.expanduser().absolute()
+        except (RuntimeError, OSError) as error:  # no such user; no current folder
+            raise ValueError(f"no such place ({error})") from None
+        if any("\ud800" <= letter <= "\udfff" for letter in str(whole)):
+            raise ValueError("the name has bytes that are not UTF-8; rename the file")
+        return whole
 
     @model_validator(mode="before")
     @classmethod
@@ -123,11 +134,21 @@ class Language(BaseModel):
             raise ValueError("adaptive needs --unit word, whose ids are in the order of frequency")
         if self.core == "window" and (self.recurrent_dropout or self.zoneout or self.residual):
             raise ValueError("recurrent_dropout, zoneout and residual are for --core recurrent")
+        if self.core == "window" and self.cell != "lstm":
+            raise ValueError(f"cell is for --core recurrent, a window has none; got {self.cell!r}")
         if self.accumulate > self.lanes or self.lanes % self.accumulate:
             raise ValueError(f"accumulate must divide lanes; got {self.accumulate} and {self.lanes}")
         if self.momentum and self.optimiser != "sgd":
             raise ValueError("momentum is for --optimiser sgd")
         return self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings, as recipe.json has them, that make a run the run it is: all but where files lie and `device`.
+
+        Which texts these are is said by `text_sha256`, `valid_sha256` and `train_sha256` of data.json.
+        """
+        return self.model_dump(mode="json", exclude={"text", "valid", "device"})
 
     @property
     def width(self) -> int:
@@ -141,6 +162,7 @@ class Language(BaseModel):
 
         Raises `DataError` when a file is missing, not text, or too short for one chunk.
         """
+        from throughtime.data.read import beginning, encoded
         from throughtime.data.units import learn_units
 
         source = self.read(self.text)
@@ -158,8 +180,9 @@ class Language(BaseModel):
             "text": str(self.text),
             "text_sha256": source.sha256,
             "text_bytes": source.bytes,
-            "valid": str(self.valid) if self.valid else f"the last {self.held_out:.0%} of the text",
+            "valid": str(self.valid) if self.valid else f"the last {100 * self.held_out:g}% of the text",
             "valid_sha256": held_out.sha256,
+            "train_sha256": hashlib.sha256(encoded(train)).hexdigest(),
             "skipped_bytes": source.skipped_bytes + (held_out.skipped_bytes if self.valid else 0),
             "vocab": len(units),
             "train_units": len(train_ids),
@@ -167,7 +190,9 @@ class Language(BaseModel):
             "valid_units": len(valid_ids),
             "valid_unknown": int((valid_ids == units.unknown).sum()),
         }
-        data = LanguageData(units, train_ids, valid_ids, len(valid.encode("utf-8", "surrogateescape")), facts)
+        quick = beginning(valid, QUICK_UNITS / len(valid_ids))
+        sizes = len(encoded(valid)), len(encoded(quick))
+        data = LanguageData(units, train_ids, valid_ids, sizes[0], units.encode(quick), sizes[1], facts)
         self.batches(data)
         return data
 
@@ -232,20 +257,29 @@ class Language(BaseModel):
         return [model.initial(self.lanes // self.accumulate) for _ in range(self.accumulate)]
 
     def score(self, model: LanguageModel, data: LanguageData, *, quick: bool) -> Scores:
-        """How well the held-out part is predicted; `quick` looks at its first 200,000 units."""
+        """How well the held-out part is predicted; `quick` looks at its first 200,000 units or so."""
         from throughtime.models import Writer
 
-        ids, size = data.valid, data.valid_bytes
-        if quick and len(ids) > QUICK_UNITS:
-            ids, size = ids[:QUICK_UNITS], max(1, round(size * QUICK_UNITS / len(ids)))
-        return Writer(model, data.units).score_ids(ids, size)
+        part = (data.quick, data.quick_bytes) if quick else (data.valid, data.valid_bytes)
+        return Writer(model, data.units).score_ids(*part)
 
-    def sample(self, model: LanguageModel, data: LanguageData) -> str:
+    def sample(self, model: LanguageModel, data: LanguageData, *, final: bool) -> str:
         """A few lines that the model writes, always from the same seed, so that they can be seen to improve."""
         from throughtime.models import Writer
 
-        length = 240 if self.unit in ("character", "byte") else 60
+        length = (240 if self.unit in ("character", "byte") else 60) * (4 if final else 1)
         return Writer(model, data.units).generate(length=length, temperature=0.8, seed=self.seed)
+
+    def notes(self, data: LanguageData) -> tuple[str, ...]:
+        """What was cut and counted, and the bytes that were skipped, if any."""
+        facts = data.facts
+        counted = (
+            f"{facts['train_units']:,} {self.unit}s to train on, {facts['train_unknown']:,} of them unknown; "
+            f"{facts['valid_units']:,} held out, {facts['valid_unknown']:,} of them unknown; "
+            f"a vocabulary of {facts['vocab']:,}"
+        )
+        skipped = facts["skipped_bytes"]
+        return (counted, f"{skipped:,} bytes that are not UTF-8 were skipped") if skipped else (counted,)
 
     def files(self, data: LanguageData) -> dict[str, bytes]:
         """recipe.json, vocabulary.json and data.json."""

@@ -54,6 +54,8 @@ def _read(path: Path) -> dict[str, Any]:
         values = tomllib.loads(body) if path.suffix == ".toml" else json.loads(body)
     except OSError as error:
         raise ArgumentError(f"cannot read the recipe {path}: {error.strerror}") from None
+    except RecursionError:
+        raise ArgumentError(f"{path} is nested too deeply: it is not a recipe") from None
     except ValueError as error:
         raise ArgumentError(
             f"{path} does not read as {'TOML' if path.suffix == '.toml' else 'JSON'}: {error}"
@@ -72,4 +74,6 @@ def _explain(problem: Any, application: type[BaseModel]) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if not name:
         return str(message)
-    return f"{name} does not fit: {message[0].lower()}{message[1:]}; got {problem.get('input')!r}"
+    given = problem.get("input")
+    shown = str(given) if isinstance(given, Path) else given
+    return f"{name} does not fit: {message[0].lower()}{message[1:]}; got {shown!r}"

@@ -42,6 +42,11 @@ class Recipe(Protocol[D, M]):
     patience: int
     evaluate_every: int
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be equal in recipe.json for a run to go on: all settings but where files lie and the device."""
+        ...
+
     def data(self) -> D:
         """Reads and prepares the data."""
         ...
@@ -66,8 +71,12 @@ class Recipe(Protocol[D, M]):
         """How good the model is on held-out data; `quick` on a fixed part of it, while training."""
         ...
 
-    def sample(self, model: M, data: D) -> str:
-        """Something to show at an evaluation."""
+    def sample(self, model: M, data: D, *, final: bool) -> str:
+        """Something to show at an evaluation; more of it at the last one."""
+        ...
+
+    def notes(self, data: D) -> tuple[str, ...]:
+        """What a person should know of the data before training begins, a line each."""
         ...
 
     def files(self, data: D) -> dict[str, bytes]:
