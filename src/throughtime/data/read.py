@@ -31,7 +31,7 @@ class Text:
 def beginning(text: str, share: float) -> str:
     """About that share of a text from its beginning on: to the end of a line, if one ends in the second half of it.
 
-    >>> beginning("one\\ntwo\\nthree\\nfour\\n", 0.7)
+    >>> beginning("one\\ntwo\\nthree\\nfour\\n", 0.75)
     'one\\ntwo\\nthree\\n'
     """
     cut = round(len(text) * share)
