@@ -42,7 +42,7 @@ def main(out: Path) -> None:
         (out / name).write_text(body)
     from throughtime.train import folder as folders
 
-    names = folders.read_manifest(out)["files"]
+    names = folders.read_manifest(out).files
     folders.write_files(out, {name: (out / name).read_bytes() for name in names}, status="finished")
     writer = throughtime.load(out)
     words = {

@@ -27,48 +27,55 @@ def command(words: list[str]) -> int:
     """Shows."""
     options = parse(Options, words, "show")
     from throughtime.inspect.draw import draw_curve, read_curve
-    from throughtime.recipes.load import find_whole, load, recipe_of
+    from throughtime.recipes.load import facts_of, find_whole, load_from, recipe_of
     from throughtime.train import folder
-    from throughtime.train.course import PROGRESS
 
     home = find_whole(options.run)
-    writer, recipe, manifest = load(options.run), recipe_of(home), folder.read_manifest(home)
-    progress = (options.run / PROGRESS).read_text() if (options.run / PROGRESS).is_file() else ""
-    curve = read_curve(progress)
+    writer, recipe, manifest = load_from(home), recipe_of(home), folder.read_manifest(home)
+    curve = read_curve(_progress(options.run, home))
     facts: dict[str, Any] = {
         "run": str(options.run),
-        "status": manifest["status"],
+        "status": manifest.status,
         "weights": sum(parameter.numel() for parameter in writer.model.parameters()),
-        "files": {name: entry["bytes"] for name, entry in manifest["files"].items()},
-        "recipe": json.loads(recipe.model_dump_json()),
-        "data": folder.read_json(home, "data.json"),
+        "files": {name: entry.bytes for name, entry in manifest.files.items()},
+        "recipe": recipe.model_dump(mode="json"),
+        "data": facts_of(home).model_dump(exclude_none=True),
         "validation": dict(zip(curve.validated, curve.validation, strict=True)),
-        "final": _final(progress),
+        "final": curve.final.model_dump() if curve.final else None,
     }
     if options.curve:
         draw_curve(curve, options.curve, title=options.run.absolute().name, unit=recipe.unit)
     if options.gradients:
-        _draw_gradients(options, writer, recipe)
+        _draw_gradients(options, home, writer, recipe)
     if options.json:
-        sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(facts) + "\n")
     else:
         sys.stdout.write(_page(facts, curve, recipe))
     return 0
 
 
-def _draw_gradients(options: Options, writer: Any, recipe: Any) -> None:
+def _draw_gradients(options: Options, home: Path, writer: Any, recipe: Any) -> None:
     from throughtime.inspect.draw import draw_gradients
     from throughtime.inspect.measure import gradient_by_distance
+    from throughtime.recipes.load import data_of
 
-    batches = recipe.batches(recipe.data())
+    batches = recipe.batches(data_of(home, recipe, writer))
     norms = gradient_by_distance(writer.model, batches.chunk(0, 0))
     assert options.gradients is not None
     draw_gradients(norms.tolist(), options.gradients, title=f"{options.run.absolute().name}: gradient by distance")
 
 
-def _final(progress: str) -> dict[str, Any] | None:
-    lines = [json.loads(line) for line in progress.splitlines()]
-    return next((line["final"] for line in reversed(lines) if "final" in line), None)
+def _progress(run: Path, home: Path) -> str:
+    """What a whole run kept of its progress; of one that is only a checkpoint, the lines that were written out."""
+    from throughtime.train import folder
+    from throughtime.train.course import PROGRESS
+
+    if PROGRESS in folder.read_manifest(home).files:
+        return folder.read_file(home, PROGRESS).decode(errors="replace")
+    if home == run or not (run / PROGRESS).exists():
+        return ""
+    body = folder.read_bounded(run / PROGRESS, folder.TEXT_LIMIT)
+    return body[: body.rfind(b"\n") + 1].decode(errors="replace")
 
 
 def _page(facts: dict[str, Any], curve: Any, recipe: Any) -> str:
@@ -90,14 +97,20 @@ def _page(facts: dict[str, Any], curve: Any, recipe: Any) -> str:
         ends = f"{curve.validation[0]:.3f} → {curve.validation[-1]:.3f}, best {min(curve.validation):.3f}"
         rows["validation"] = f"{sparkline(curve.validation)} {ends} nats per {recipe.unit}"
     if final:
+        perplexity = "beyond measure" if final["perplexity"] is None else f"{final['perplexity']:.2f}"
         rows["final"] = (
             f"{final['nats_per_unit']:.4f} nats, {final['bits_per_unit']:.4f} bits per {recipe.unit}, "
-            f"perplexity {final['perplexity']:.2f}, {final['bits_per_byte']:.4f} bits per byte"
+            f"perplexity {perplexity}, {final['bits_per_byte']:.4f} bits per byte"
         )
     changed = {k: v for k, v in facts["recipe"].items() if k != "text" and v != _default(recipe, k)}
     rows["settings"] = ", ".join(f"{name} {value}" for name, value in changed.items()) or "all defaults"
     width = max(len(name) for name in rows)
-    return "".join(f"{name:<{width}}  {value}\n" for name, value in rows.items())
+    return "".join(f"{name:<{width}}  {_visible(value)}\n" for name, value in rows.items())
+
+
+def _visible(text: str) -> str:
+    """The text with what a terminal would obey, not show, written out."""
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
 
 
 def _default(recipe: Any, name: str) -> Any:

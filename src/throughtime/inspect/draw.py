@@ -1,14 +1,37 @@
 """Drawings: arrays to figures, in a file or in a line of text."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from throughtime.errors import ArgumentError, MissingExtraError, StorageError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from throughtime.errors import ArgumentError, MissingExtraError, RunError, StorageError
 
 BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+class Loss(BaseModel):
+    """What a line of progress says of an evaluation; `perplexity` is missing where it is beyond all measure."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    nats_per_unit: FiniteFloat
+    bits_per_unit: FiniteFloat = 0.0
+    bits_per_byte: FiniteFloat = 0.0
+    perplexity: float | None = None
+
+
+class Line(BaseModel):
+    """A line of progress.jsonl."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    step: Annotated[int, Field(ge=0, lt=2**53)]
+    loss_nats: FiniteFloat | None = None
+    validation: Loss | None = None
+    final: Loss | None = None
 
 
 @dataclass(frozen=True)
@@ -19,22 +42,31 @@ class Curve:
     training: list[float]
     validated: list[int]  # steps of the validation losses
     validation: list[float]
+    final: Loss | None = None  # of the best weights on all that was held out
 
 
 def read_curve(progress: str) -> Curve:
     """The curve in the text of a progress.jsonl.
 
+    Raises `RunError` for a line that is not one of progress.
+
     >>> read_curve('{"step": 50, "loss_nats": 2.5}\\n{"step": 50, "validation": {"nats_per_unit": 2.6}}').validation
     [2.6]
     """
-    lines: list[dict[str, Any]] = [json.loads(line) for line in progress.splitlines()]
-    training = [line for line in lines if "loss_nats" in line]
-    validation = [line for line in lines if "validation" in line]
+    lines = []
+    for number, body in enumerate(progress.splitlines(), 1):
+        try:
+            lines.append(Line.model_validate_json(body))
+        except ValidationError as error:
+            raise RunError(f"line {number} of progress.jsonl does not read: {error.errors()[0]['msg']:.200}") from None
+    training = [(line.step, line.loss_nats) for line in lines if line.loss_nats is not None]
+    validation = [(line.step, line.validation.nats_per_unit) for line in lines if line.validation is not None]
     return Curve(
-        [line["step"] for line in training],
-        [line["loss_nats"] for line in training],
-        [line["step"] for line in validation],
-        [line["validation"]["nats_per_unit"] for line in validation],
+        [step for step, _ in training],
+        [loss for _, loss in training],
+        [step for step, _ in validation],
+        [loss for _, loss in validation],
+        next((line.final for line in reversed(lines) if line.final is not None), None),
     )
 
 
@@ -67,7 +99,8 @@ def draw_curve(curve: Curve, path: Path, *, title: str = "", unit: str = "unit")
     losses = sorted(curve.training + curve.validation)
     low, high = losses[0], losses[int(0.98 * (len(losses) - 1))]
     axes.set_ylim(low - 0.1 * (high - low) - 0.01, high + 0.01)
-    axes.set(xlabel="updates", ylabel=f"nats per {unit}", title=title)
+    axes.set(xlabel="updates", ylabel=f"nats per {unit}")
+    axes.set_title(title, parse_math=False)
     axes.legend(frameon=False)
     _save(axes, path)
 
@@ -79,7 +112,8 @@ def draw_gradients(norms: Sequence[float], path: Path, *, title: str = "") -> No
     """
     axes = _axes(path)
     axes.semilogy(range(len(norms)), norms, color="#c2410c", linewidth=1.8)
-    axes.set(xlabel="distance in steps, T − k", ylabel="‖∂L_T / ∂s_k‖", title=title)
+    axes.set(xlabel="distance in steps, T − k", ylabel="‖∂L_T / ∂s_k‖")
+    axes.set_title(title, parse_math=False)
     _save(axes, path)
 
 

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from throughtime.errors import ArgumentError, RunError
-from throughtime.recipes.language import Language
+from throughtime.recipes.language import Language, LanguageData
 from throughtime.recipes.read import make_recipe
 
 if TYPE_CHECKING:
     from throughtime.models import Writer
+
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+
+
+class Facts(BaseModel):
+    """What data.json tells of the text that a run was made from."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    text: str
+    text_sha256: str
+    text_bytes: Count
+    valid: str
+    valid_sha256: str
+    train_sha256: str | None = None
+    skipped_bytes: Count
+    vocab: Count
+    train_units: Count
+    train_unknown: Count
+    valid_units: Count
+    valid_unknown: Count
 
 
 def load(run: str | Path) -> Writer:
@@ -21,21 +44,55 @@ def load(run: str | Path) -> Writer:
 
     Raises `RunError` when the folder is absent, incomplete, altered, or from a newer version.
     """
+    return load_from(find_whole(Path(run)))
+
+
+def load_from(home: Path) -> Writer:
+    """The trained model of a whole folder, as `find_whole` gives it. Raises `RunError` as `load` does."""
     import torch
 
     from throughtime.data.units import units_from_json
     from throughtime.models import Writer
     from throughtime.train import course, folder
 
-    home = find_whole(Path(run))
+    folder.check_files(home)
     recipe = recipe_of(home)
-    units = units_from_json(folder.read_json(home, "vocabulary.json"))
-    weights = folder.read_tensors(home, course.WEIGHTS)
+    units = units_from_json(folder.read_json(home, "vocabulary.json", folder.TEXT_LIMIT))
+    if units.kind != recipe.unit:
+        raise RunError(f"the vocabulary in {home} is of {units.kind}s, and its recipe is of {recipe.unit}s")
     with torch.device("meta"):
-        course.check_weights(recipe.model_of(len(units)), weights, home)
+        empty = recipe.model_of(len(units))
+        limit = sum(parameter.nbytes for parameter in empty.parameters()) + course.HEADER_BYTES
+    weights = folder.read_tensors(home, course.WEIGHTS, limit)
+    course.check_weights(empty, weights, home)
     model = recipe.model_of(len(units))
     course.restore_weights(model, weights, home)
     return Writer(model.eval(), units)
+
+
+def facts_of(home: Path) -> Facts:
+    """What a whole run folder tells of its text. Raises `RunError` when it does not."""
+    from throughtime.train import folder
+
+    return folder.check_form(Facts, folder.read_json(home, "data.json"), home / "data.json")
+
+
+def data_of(home: Path, recipe: Language, writer: Writer) -> LanguageData:
+    """The data that a run was made from, read again.
+
+    Raises `RunError` when they are not what they were, and `DataError` when they cannot be read.
+    """
+    facts = facts_of(home)
+    changed = RunError(
+        f"{facts.text!a:.200} was changed since {home} was trained on it; put it back, or give evaluate --text FILE"
+    )
+    if recipe.text.is_file() and recipe.text.stat().st_size != facts.text_bytes:
+        raise changed  # before it is read: what stands there now may be of any size
+    data = recipe.data()
+    hashes = data.facts["text_sha256"], data.facts["valid_sha256"], len(data.units)
+    if hashes != (facts.text_sha256, facts.valid_sha256, len(writer.units)):
+        raise changed
+    return data
 
 
 def recipe_of(home: Path) -> Language:
@@ -44,7 +101,7 @@ def recipe_of(home: Path) -> Language:
 
     values = folder.read_json(home, "recipe.json")
     if values.get("application") != "language":
-        raise RunError(f"{home} holds a run of '{values.get('application')}'; this version knows: language")
+        raise RunError(f"{home} holds a run of {values.get('application')!a:.60}; this version knows: language")
     try:
         return make_recipe(Language, values)
     except ArgumentError as error:

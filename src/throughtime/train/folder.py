@@ -6,16 +6,24 @@
 
 Everything is written under a temporary name, flushed to the disk, and renamed. What is read is checked against the
 manifest before it is used. Tensors are safetensors, the rest is JSON; nothing is ever unpickled.
+
+A folder may come from anyone: a manifest can agree with files that were made to harm. So what is read is bounded in
+size, only regular files are read, and whatever does not have the form that we write is a `RunError`.
 """
 
 import hashlib
 import json
 import os
 import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
-from safetensors import SafetensorError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -25,7 +33,30 @@ from throughtime.errors import RunError, StorageError
 FORMAT = 1
 MARK = "COMPLETE"
 MANIFEST = "manifest.json"
-JSON_LIMIT = 256 * 2**20  # bytes of a JSON file that we are willing to read
+JSON_LIMIT = 2**20  # bytes of a JSON file that we are willing to read
+TEXT_LIMIT = 256 * 2**20  # bytes of a file that grows with the vocabulary or with time
+STRICT = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)  # of the forms of our JSON files
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Entry(BaseModel):
+    """What a manifest says of a file."""
+
+    model_config = STRICT
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=0, lt=2**62)]
+
+
+class Manifest(BaseModel):
+    """What a folder holds."""
+
+    model_config = STRICT
+
+    format: Annotated[int, Field(ge=1)]
+    status: Literal["finished", "stopped", "unfinished"]
+    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=255)], Entry]
 
 
 def write_files(folder: Path, files: dict[str, bytes], *, status: str) -> None:
@@ -66,7 +97,7 @@ def _fill(folder: Path, files: dict[str, bytes], status: str) -> None:
 
 def is_whole(folder: Path) -> bool:
     """Whether the folder was written to its end."""
-    return (folder / MARK).is_file()
+    return os.path.isfile(folder / MARK)
 
 
 def unmark(folder: Path) -> None:
@@ -74,52 +105,78 @@ def unmark(folder: Path) -> None:
     (folder / MARK).unlink(missing_ok=True)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> Manifest:
     """The manifest of a whole folder.
 
     Raises `RunError` when the folder is not whole, or comes from a newer version.
     """
     if not is_whole(folder):
         raise RunError(f"{folder} is not a finished run folder: it has no {MARK} mark")
-    manifest = _json(folder, MANIFEST, _bounded(folder / MANIFEST, 2**20))
-    version = manifest.get("format")
+    content = _json(folder, MANIFEST, read_bounded(folder / MANIFEST, JSON_LIMIT))
+    version = content.get("format")
     if not isinstance(version, int) or version > FORMAT:
         raise RunError(
-            f"{folder} has format {version}, and this version of Throughtime reads up to {FORMAT}: upgrade Throughtime"
+            f"{folder} has format {version!a:.80}, and this version of Throughtime reads up to {FORMAT}: "
+            "upgrade Throughtime"
         )
-    files = manifest.get("files")
-    if not isinstance(files, dict) or any("/" in name or name.startswith(".") for name in files):
-        raise RunError(f"{folder}/{MANIFEST} does not list the files of a run")
-    return manifest
+    return check_form(Manifest, content, folder / MANIFEST)
 
 
-def read_file(folder: Path, name: str) -> bytes:
+def read_file(folder: Path, name: str, limit: int = TEXT_LIMIT) -> bytes:
     """The bytes of one of a folder's files.
 
-    Raises `RunError` when the file is not in the manifest, is missing, or is not what was written.
+    Raises `RunError` when the file is not in the manifest, is missing, has over `limit` bytes, or is not what was
+    written.
     """
-    entry = read_manifest(folder)["files"].get(name)
-    if not isinstance(entry, dict):
+    entry = read_manifest(folder).files.get(name)
+    if entry is None:
         raise RunError(f"{folder} has no {name}: it is not the kind of folder that is needed here")
-    body = _bounded(folder / name, int(entry.get("bytes", 0)))
-    if hashlib.sha256(body).hexdigest() != entry.get("sha256"):
-        raise RunError(f"{folder}/{name} was changed after it was written: its sha256 is not the manifest's")
+    body = read_bounded(folder / name, min(entry.bytes, limit))
+    if hashlib.sha256(body).hexdigest() != entry.sha256:
+        raise _changed(folder / name)
     return body
 
 
-def read_json(folder: Path, name: str) -> dict[str, Any]:
+def check_files(folder: Path) -> None:
+    """Raises `RunError` unless every file of a whole folder is what was written. Holds none of them in memory."""
+    for name, entry in read_manifest(folder).files.items():
+        with _opened(folder / name) as (file, size):
+            if size != entry.bytes or hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
+                raise _changed(folder / name)
+
+
+def read_json(folder: Path, name: str, limit: int = JSON_LIMIT) -> dict[str, Any]:
     """One of a folder's JSON files, checked. Raises `RunError` as `read_file` does."""
-    if (folder / name).is_file() and (folder / name).stat().st_size > JSON_LIMIT:
-        raise RunError(f"{folder}/{name} is over {JSON_LIMIT:,} bytes: too large for what it should hold")
-    return _json(folder, name, read_file(folder, name))
+    return _json(folder, name, read_file(folder, name, limit))
 
 
-def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
+def read_tensors(folder: Path, name: str, limit: int) -> dict[str, Tensor]:
     """One of a folder's safetensors files, checked. Raises `RunError` as `read_file` does."""
+    body = read_file(folder, name, limit)
     try:
-        return load_tensors(read_file(folder, name))
-    except SafetensorError as error:
+        return load_tensors(body)
+    except Exception as error:  # the library raises its own and, for types that torch lacks, several of Python's
         raise RunError(f"{folder}/{name} does not read as safetensors: {error}") from None
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file. Raises `RunError` when it has more than `limit`, or cannot be read."""
+    with _opened(path) as (file, size):
+        body = file.read(size + 1) if size <= limit else b""
+    if size > limit or len(body) > size:
+        raise RunError(f"{path} is over {limit:,} bytes: larger than what it should hold, or than its manifest says")
+    return body
+
+
+def check_form(form: type[M], content: Any, origin: Path) -> M:
+    """Content as a model of its form. Raises `RunError` that names the first field that does not fit."""
+    try:
+        return form.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        what = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
+        raise RunError(f"{origin} does not hold what a run needs: {place!a:.120}: {what:.200}") from None
 
 
 def tensor_bytes(tensors: dict[str, Tensor]) -> bytes:
@@ -137,19 +194,26 @@ def cannot_write(path: Path, error: OSError) -> StorageError:
     return StorageError(f"cannot write {path}: {error.strerror or error}; free some space or choose another --out")
 
 
-def _bounded(path: Path, size: int) -> bytes:
-    """The bytes of a file that must have at most so many."""
+def _changed(path: Path) -> RunError:
+    return RunError(f"{path} was changed after it was written: it is not what the manifest says")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BufferedReader, int]]:
+    """A regular file, open, and its size; nothing else is opened, and a pipe is not waited for."""
     try:
-        if path.stat().st_size > size:
-            raise RunError(f"{path} is larger than the manifest says: it was changed after it was written")
-        return path.read_bytes()
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise RunError(f"{path} is not a regular file; the run folder is damaged")
+            yield file, about.st_size
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}; the run folder is damaged") from None
 
 
 def _json(folder: Path, name: str, body: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(body)
+        content = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise RunError(f"{folder}/{name} does not read as JSON: {error}") from None
     if not isinstance(content, dict):

@@ -5,6 +5,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from throughtime.errors import RunError
+
 Name = Literal["adamw", "sgd"]
 
 
@@ -37,10 +39,47 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Makes an optimiser remember what `optimiser_tensors` gave."""
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor], *, steps: int) -> None:
+    """Makes an optimiser remember what `optimiser_tensors` gave after so many steps.
+
+    A parameter that no gradient has reached yet, as those of a band of rare words, has no tensors; every other one has
+    all of them.
+
+    Raises `RunError` for anything else: the fused step would read past the end of a tensor that is too short.
+    """
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    names = _remembered(optimiser)
     state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = tensor
+    for number, parameter in enumerate(parameters):
+        entry = {name: tensors[key] for name in names if (key := f"{number}.{name}") in tensors}
+        for name, tensor in entry.items():
+            _check(f"{number}.{name}", tensor, parameter, steps)
+        if entry:
+            state[number] = entry
+    if sum(map(len, state.values())) < len(tensors) or any(len(entry) < len(names) for entry in state.values()):
+        raise RunError("the optimiser's memory is not that of this recipe's optimiser and model")
+    if names and steps and not state:
+        raise RunError(f"the optimiser's memory is gone: nothing is left of {steps} steps")
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _remembered(optimiser: torch.optim.Optimizer) -> tuple[str, ...]:
+    """What an optimiser remembers of each parameter."""
+    if isinstance(optimiser, torch.optim.AdamW):
+        return ("step", "exp_avg", "exp_avg_sq")
+    return ("momentum_buffer",) if any(group["momentum"] for group in optimiser.param_groups) else ()
+
+
+def _check(key: str, tensor: Tensor, parameter: Tensor, steps: int) -> None:
+    """Raises `RunError` unless the tensor is what could be remembered of the parameter."""
+    counter = key.endswith(".step")
+    shape, dtype = (torch.Size(), torch.float32) if counter else (parameter.shape, parameter.dtype)
+    if (tensor.shape, tensor.dtype) != (shape, dtype):
+        raise RunError(
+            f"the optimiser's memory {key} does not fit: {tensor.dtype} {tuple(tensor.shape)}, "
+            f"where this recipe has {dtype} {tuple(shape)}"
+        )
+    finite = bool(torch.isfinite(tensor).all())
+    positive = not key.endswith(("_sq", ".step")) or bool((tensor >= 0).all())
+    if not finite or not positive or (counter and float(tensor) > steps):
+        raise RunError(f"the optimiser's memory {key} holds what {steps} steps cannot have left")
