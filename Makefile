@@ -26,8 +26,6 @@ demo: install
 	$(BIN)/throughtime data get standard-library --out data
 	$(BIN)/throughtime train language --text data/standard-library.txt --out $(DEMO) \
 		--minutes 3 --evaluate-every 200
-	@echo; echo "A longer sample:"; echo
-	$(BIN)/throughtime generate $(DEMO) --length 1200 --temperature 0.7 --seed 4
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not system" -n 2
@@ -43,6 +41,7 @@ system: install
 
 bench: install
 	$(BIN)/python bench/language.py
+	@echo "bench/words.py wants a text: $(BIN)/python bench/words.py --data FOLDER"
 
 docs: install
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[docs]'

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from throughtime.errors import ArgumentError
+from throughtime.errors import ArgumentError, DivergedError
 
 S = TypeVar("S")
 
@@ -97,6 +97,8 @@ def sample(
         if forbidden:
             allowed = allowed.index_fill(-1, torch.tensor(forbidden), -torch.inf)
         chances = truncate(allowed, temperature=temperature, top_k=top_k, top_p=top_p).exp()
+        if not bool(torch.isfinite(chances).all()):
+            raise DivergedError("the model's probabilities are not numbers: its weights are too large or broken")
         token = torch.multinomial(chances, 1, generator=generator)[:, 0]
         yield int(token)
         if int(token) == stop or made == length - 1:
