@@ -29,6 +29,7 @@ throughtime --version tells the version.
 
 def main() -> None:
     """Runs the command line and exits with its status: 0 well, 2 wrong input, 130 Ctrl-C, 143 SIGTERM."""
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # threads that wait give a busy core back to whoever needs it
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
