@@ -38,8 +38,14 @@ def environment():
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
+def listening():
+    """In the child: Ctrl-C as a terminal has it, even where whoever started us ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(text, out, **options):
     words = [*TRAIN, "--text", str(text), "--out", str(out), *SIZES]
+    options.setdefault("preexec_fn", listening)
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment(), **options)
 
 

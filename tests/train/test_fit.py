@@ -1,5 +1,6 @@
 import json
 import shutil
+import signal
 import sys
 
 import pytest
@@ -319,11 +320,13 @@ def test_ctrl_c_waits_until_the_update_is_whole_and_keeps_it(tiny, tmp_path, mon
         seen.append(1)
         return loss(*arguments)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
     with monkeypatch.context() as patch:
         patch.setattr(LanguageModel, "loss", interrupted)
         with pytest.raises(KeyboardInterrupt):
             for _ in fit(recipe, tmp_path / "run"):
                 pass
+    signal.signal(signal.SIGINT, before)
     assert folder.read_manifest(tmp_path / "run").status == "stopped"
     assert course.last_checkpoint(tmp_path / "run").name == "0000000021"
     run(recipe, tmp_path / "run")
