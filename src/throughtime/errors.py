@@ -65,3 +65,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean '{close[0]}'?"
     return "known: " + ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+
+
+def printable(text: str) -> str:
+    """The text with its control characters written out, so that no name from a file can steer a terminal.
+
+    >>> printable("red\\x1b[31m")
+    'red\\\\u001b[31m'
+    """
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)

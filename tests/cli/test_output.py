@@ -34,3 +34,10 @@ def test_an_error_that_is_no_fault_of_the_output_is_not_called_one(monkeypatch):
     monkeypatch.setattr("throughtime.cli.data.find_corpus", lambda name: Path("/nowhere/file").read_text())
     with pytest.raises(FileNotFoundError):
         run(["data", "get", "tinyshakespeare"])
+
+
+def test_an_error_cannot_steer_the_terminal(capsys):
+    assert run(["generate", "no\x1b[31mrun"]) == 2
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert "no\\u001b[31mrun" in err

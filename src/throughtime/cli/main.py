@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from io import TextIOWrapper
 
-from throughtime.errors import ArgumentError, ThroughtimeError, nearest
+from throughtime.errors import ArgumentError, ThroughtimeError, nearest, printable
 
 COMMANDS = {
     "train": "learn from a file: throughtime train language --text FILE --out RUN",
@@ -70,7 +70,7 @@ def _forget_output() -> None:
 
 
 def _refuse(message: str) -> int:
-    sys.stderr.write(f"throughtime: {' '.join(message.split())}\n")
+    sys.stderr.write(f"throughtime: {printable(' '.join(message.split()))}\n")
     return 2
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from throughtime.cli.parse import parse
+from throughtime.errors import printable
 
 
 @dataclass
@@ -105,12 +106,7 @@ def _page(facts: dict[str, Any], curve: Any, recipe: Any) -> str:
     changed = {k: v for k, v in facts["recipe"].items() if k != "text" and v != _default(recipe, k)}
     rows["settings"] = ", ".join(f"{name} {value}" for name, value in changed.items()) or "all defaults"
     width = max(len(name) for name in rows)
-    return "".join(f"{name:<{width}}  {_visible(value)}\n" for name, value in rows.items())
-
-
-def _visible(text: str) -> str:
-    """The text with what a terminal would obey, not show, written out."""
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
+    return "".join(f"{name:<{width}}  {printable(value)}\n" for name, value in rows.items())
 
 
 def _default(recipe: Any, name: str) -> Any:
