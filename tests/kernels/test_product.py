@@ -1,7 +1,9 @@
 """The packed product against torch's: values, memory left alone, and bits that do not depend on the number of rows."""
 
 import importlib.util
+import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ def kind(request: pytest.FixtureRequest) -> tuple[str, int]:
 def product(kind: tuple[str, int], tmp_path_factory: pytest.TempPathFactory) -> Product:
     """A W, or C + A W, by the compiled function, into memory with guards around every row."""
     element, lanes = kind
-    compiled = compile_source(tmp_path_factory.mktemp("product"), source(element, lanes))
+    compiled = compile_source(tmp_path_factory.mktemp("product"), source(element, lanes)).ctypes
 
     def call(a: Tensor, weight: Tensor, c: Tensor | None = None, gap: int = 0) -> Tensor:
         (rows, k), n = a.shape, weight.shape[1]
@@ -55,14 +57,16 @@ def product(kind: tuple[str, int], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def compile_source(folder: Path, text: str) -> Any:
-    path = folder / "product_module.py"
+    """The cfunc of a module with this text. Numba keeps its machine code only if it finds the module by its name."""
+    path = folder / f"product_{sha256(text.encode()).hexdigest()}.py"
     path.write_text(text)
-    spec = importlib.util.spec_from_file_location("product_module", path)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
     spec.loader.exec_module(module)
-    return module.product.ctypes
+    return module.product
 
 
 def draw(kind: tuple[str, int], *shape: int) -> Tensor:
@@ -143,15 +147,21 @@ def test_nan_and_infinity_stay_in_their_row_and_column(kind: tuple[str, int], pr
     assert product(a, weight)[0].isnan().all()
 
 
-def test_what_is_written_over_is_not_read(kind: tuple[str, int], product: Product) -> None:
-    """C may hold anything before: the guard's fixture fills it with numbers, this one looks at the sign of zero."""
-    a, weight = -draw(kind, 1, 1).abs(), torch.zeros(1, 5, dtype=DTYPES[kind[0]])
-    assert not product(a, weight).signbit().any()
+def test_adding_to_zero_keeps_its_sign(kind: tuple[str, int], product: Product) -> None:
+    """In whole tiles and in part of one: what is not read must not turn -0.0, from a product too small, into 0.0."""
+    dtype = DTYPES[kind[0]]
+    tiny = torch.finfo(dtype).smallest_normal
+    for n in (5, 2 * kind[1], 2 * kind[1] + 5):
+        result = product(torch.full((2, 1), tiny, dtype=dtype), torch.full((1, n), -tiny, dtype=dtype))
+        assert (result == 0).all()
+        assert result.signbit().all()
 
 
 def test_packing_takes_any_strides(kind: tuple[str, int]) -> None:
     base = draw(kind, 200, 90)
-    for weight in (base, base.T, base[3:50, 7:80], base[::2, ::3], base.T[::3], base[:, :64], base[:1, :1]):
+    long = draw(kind, 150, 1030)
+    parts = (base[3:50, 7:80], base[::2, ::3], base.T[::3], base[:, :64], base[:1, :1])
+    for weight in (base, base.T, *parts, long, long.T, long[:128].T, long[:3].T):
         packed = pack(weight, kind[1])
         k, n = weight.shape
         assert packed.is_contiguous()
@@ -163,3 +173,9 @@ def test_packing_takes_any_strides(kind: tuple[str, int]) -> None:
 
 def test_the_source_names_the_version_of_its_tiles() -> None:
     assert digest() in source("float32", 8)
+
+
+def test_the_machine_code_is_kept_beside_the_source(tmp_path: Path) -> None:
+    text = source("float64", 2)
+    assert compile_source(tmp_path, text).cache_hits == 0
+    assert compile_source(tmp_path, text).cache_hits == 1

@@ -28,6 +28,7 @@ from torch import Tensor
 SIZES = {"float32": 4, "float64": 8}
 UNROLLED = 4  # steps of k in one pass of a tile's loop
 BLOCKS_AT_ONCE = 4  # blocks of rows that share one reading of W: few enough that their part of A stays in the cache
+LONG = 1024  # rows from which torch transposes a weight faster panel by panel
 INTEGER = ir.IntType(64)
 POINTER = ir.PointerType()
 Body = Callable[[ir.Value, list[ir.Value]], list[ir.Value]]
@@ -39,7 +40,11 @@ def pack(weight: Tensor, lanes: int) -> Tensor:
     width = 2 * lanes
     whole, rest = divmod(columns, width)
     panels = weight.new_empty(whole + (rest > 0), depth, width)
-    panels[:whole] = weight[:, : whole * width].reshape(depth, whole, width).transpose(0, 1)
+    if weight.stride(0) == 1 and depth >= LONG:  # else the lines of all columns of a panel would not stay in the cache
+        for panel in range(whole):
+            panels[panel] = weight[:, panel * width : (panel + 1) * width]
+    else:
+        panels[:whole] = weight[:, : whole * width].reshape(depth, whole, width).transpose(0, 1)
     if rest:
         panels[whole, :, :rest] = weight[:, whole * width :]
         panels[whole, :, rest:] = 0
