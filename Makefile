@@ -40,7 +40,10 @@ system: install
 	$(BIN)/python -m pytest -m system tests/system
 
 bench: install
+	-$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[bench]'
 	$(BIN)/python bench/language.py
+	$(BIN)/python bench/stream.py
+	$(BIN)/python bench/cells.py --picture docs/cells.png
 	@echo "bench/words.py wants a text: $(BIN)/python bench/words.py --data FOLDER"
 
 docs: install
