@@ -7,6 +7,7 @@
     ├── StorageError            the disk refused: full, read-only, not a folder  (also an OSError)
     ├── DivergedError           a loss or a gradient stopped being a number
     ├── LawError                a cell or core breaks a law it is held to       (also an AssertionError)
+    ├── UntraceableError        a step does what no compiled sweep can do       (caught: the plain loop runs)
     └── MissingExtraError       an optional dependency is not installed          (also an ImportError)
 
 A message names what was given, the value that came, what fits, and the way out. The command line prints it
@@ -43,6 +44,10 @@ class DivergedError(ThroughtimeError):
 
 class LawError(ThroughtimeError, AssertionError):
     """A cell or core breaks a law that it is held to."""
+
+
+class UntraceableError(ThroughtimeError):
+    """A step does what no compiled sweep can do; the plain loop runs instead."""
 
 
 class MissingExtraError(ThroughtimeError, ImportError):

@@ -475,7 +475,9 @@ def forgetful(cell, inputs, state=None, **options):
 
 
 def one_way(path):
-    return lambda cell, inputs, state, reverse=False: path(cell, inputs, state)
+    return lambda cell, inputs, state, reverse=False, resets=None: path(
+        cell, inputs, state, reverse=False, resets=resets
+    )
 
 
 def test_a_scan_that_is_no_hand_loop_is_caught(monkeypatch):
@@ -501,7 +503,7 @@ def test_a_fast_path_with_other_gradients_is_caught(monkeypatch):
 
 
 def test_paths_that_agree_on_a_wrong_direction_are_caught(monkeypatch):
-    for path in (scan, fold):
+    for path in (scan, fold, check._torch_path, check._swept_path):
         monkeypatch.setattr(check, path.__name__, one_way(path))
     with pytest.raises(LawError, match="reverse = flip, scan, flip"):
         check_cell(LSTM(3, 4))

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from throughtime import tree
 from throughtime.cells.cell import Cell
 from throughtime.errors import LawError
+from throughtime.kernels.run import swept
+from throughtime.layers import fused
 from throughtime.layers.scan import Core, Recurrent, fold, scan
 from throughtime.padded import Padded
 
@@ -151,20 +153,39 @@ def _scan_is_a_hand_loop(cell: Any) -> None:
 
 
 def _paths_agree(cell: Any) -> None:
+    marks = torch.arange(ROWS * STEPS).view(ROWS, STEPS) % 3 == 1
     for lengths in ((STEPS,) * ROWS, RAGGED, (STEPS, 3, 0, 2)):
-        for reverse in (False, True):
-            results = []
-            for path in (scan, fold):
-                inputs, state = _inputs(cell, lengths), _state(cell)
-                wanted = [inputs.data, *(leaf for _, leaf in tree.leaves(state) if leaf.is_floating_point())]
-                for tensor in wanted:
-                    tensor.requires_grad_()
-                wanted += [parameter for parameter in cell.parameters() if parameter.requires_grad]
-                outputs, final = path(cell, inputs, state, reverse=reverse)
-                gradients = torch.autograd.grad(_weighted((outputs.data, final)), wanted, allow_unused=True)
-                filled = tuple(torch.zeros(1) if g is None else g for g in gradients)
-                results.append((outputs.data, final, filled))
-            _same("every path = the plain loop, gradients too", cell, *results)
+        for reverse, resets in ((False, None), (True, None), (False, marks), (True, marks)):
+            plain = _with_gradients(fold, cell, lengths, reverse, resets)
+            for path in (scan, _torch_path, _swept_path):
+                found = _with_gradients(path, cell, lengths, reverse, resets)
+                _same("every path = the plain loop, gradients too", cell, found, plain)
+
+
+def _torch_path(cell: Any, inputs: Padded, state: Any, *, reverse: bool, resets: Tensor | None) -> Any:
+    """torch's own recurrence, whether or not it is the fastest."""
+    path = fused.run if resets is None and fused.fits(cell, inputs) else None
+    return path(cell, inputs, state, reverse) if path else fold(cell, inputs, state, reverse=reverse, resets=resets)
+
+
+def _swept_path(cell: Any, inputs: Padded, state: Any, *, reverse: bool, resets: Tensor | None) -> Any:
+    """The compiled sweep, however little there is to do."""
+    done = swept(cell, inputs, state, reverse=reverse, resets=resets)
+    if done is None:
+        return fold(cell, inputs, state, reverse=reverse, resets=resets)
+    return inputs.replace(done[0]), done[1]
+
+
+def _with_gradients(path: Any, cell: Any, lengths: tuple[int, ...], reverse: bool, resets: Tensor | None) -> Any:
+    """What a path gives, and the gradients of all that it depends on."""
+    inputs, state = _inputs(cell, lengths), _state(cell)
+    wanted = [inputs.data, *(leaf for _, leaf in tree.leaves(state) if leaf.is_floating_point())]
+    for tensor in wanted:
+        tensor.requires_grad_()
+    wanted += [parameter for parameter in cell.parameters() if parameter.requires_grad]
+    outputs, final = path(cell, inputs, state, reverse=reverse, resets=resets)
+    gradients = torch.autograd.grad(_weighted((outputs.data, final)), wanted, allow_unused=True)
+    return outputs.data, final, tuple(torch.zeros(1) if g is None else g for g in gradients)
 
 
 def _reverses(cell: Any) -> None:

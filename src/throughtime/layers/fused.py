@@ -12,6 +12,22 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from throughtime.cells import GRU, LSTM, CellState, Elman, HiddenState
 from throughtime.padded import Padded
 
+MANY = 8  # rows from which oneDNN's LSTM is at the machine's rate
+
+
+def wins(cell: Any, inputs: Padded) -> bool:
+    """Whether torch's recurrence fits and is the fastest there is.
+
+    On the CPU only torch's LSTM is, in float32 on many rows of one length: it runs at the rate of the machine's own
+    matrix product (oneDNN). On other devices, or for other types of numbers, there is no compiled sweep.
+    """
+    if not fits(cell, inputs):
+        return False
+    data = inputs.data
+    if data.device.type != "cpu" or data.dtype not in (torch.float32, torch.float64) or torch.compiler.is_compiling():
+        return True
+    return type(cell) is LSTM and data.dtype is torch.float32 and len(data) >= MANY and inputs.is_full
+
 
 def fits(cell: Any, inputs: Padded) -> bool:
     """Whether torch has this very cell, with nothing drawn at random inside it, and every row has a step."""

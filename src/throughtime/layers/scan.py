@@ -9,10 +9,13 @@ from torch import Tensor, nn
 from throughtime import tree
 from throughtime.cells.cell import Cell
 from throughtime.errors import ArgumentError
+from throughtime.kernels.run import swept
 from throughtime.layers import fused
 from throughtime.padded import Padded
 
 S = TypeVar("S")
+
+SMALL = 1024  # units over all rows and steps, below which a sweep is not worth its compilation
 
 
 @runtime_checkable
@@ -48,28 +51,53 @@ def scan(
     *,
     reverse: bool = False,
     resets: Bool[Tensor, "B T"] | None = None,
+    recompute: bool = False,
 ) -> tuple[Padded, S]:
     """The outputs (B T H) and the state after each row's last step.
 
     A row whose length is over keeps its state, and its outputs are zero. `reverse` folds from each row's last
     step to its first; outputs stay where their inputs stand. `resets` marks steps before which a row's state
-    starts anew; marks in the padding mean nothing. The path is the fastest that fits: torch's fused one for torch's
-    cells, else the plain loop; they are equal in values and gradients.
+    starts anew; marks in the padding mean nothing. `recompute` keeps only some states for the gradient and works
+    out the rest again: less memory, more time.
 
-    Raises `ArgumentError` when the resets do not fit the inputs.
+    The path is the fastest that fits: torch's own recurrence where it is the faster one, else the cell's compiled
+    sweep, else (for a few hundred units, or a step that cannot be compiled) the plain loop; they are equal in values
+    and gradients.
+
+    Raises `ArgumentError` when the inputs, the state or the resets do not fit.
 
     >>> from throughtime.cells import GRU
     >>> outputs, state = scan(GRU(3, 4), Padded.of([torch.ones(5, 3), torch.ones(2, 3)]))
     >>> outputs.data.shape, outputs.lengths.tolist(), state.hidden.shape
     (torch.Size([2, 5, 4]), [5, 2], torch.Size([2, 4]))
     """
-    if resets is not None and resets.shape != inputs.data.shape[:2]:
-        raise ArgumentError(f"resets {tuple(resets.shape)} do not fit inputs {tuple(inputs.data.shape)}: resets is B T")
+    _check(cell, inputs, resets)
     if state is None:
         state = cell.initial(len(inputs.data))
-    if resets is None and fused.fits(cell, inputs):
+    if resets is None and not recompute and fused.wins(cell, inputs):
         return fused.run(cell, inputs, state, reverse)
-    return fold(cell, inputs, state, reverse=reverse, resets=resets)
+    done = None
+    if inputs.data.shape[:2].numel() * cell.hidden >= SMALL:
+        done = swept(cell, inputs, state, reverse=reverse, resets=resets, recompute=recompute)
+    if done is None:
+        return fold(cell, inputs, state, reverse=reverse, resets=resets)
+    output, state = done
+    return inputs.replace(output), state
+
+
+def _check(cell: Cell[Any], inputs: Padded, resets: Tensor | None) -> None:
+    """Refuses what does not fit before anything runs."""
+    data = inputs.data
+    if data.dim() != 3 or data.shape[2] != cell.width:
+        raise ArgumentError(
+            f"inputs {tuple(data.shape)} do not fit {type(cell).__name__}: inputs is B T D with D = {cell.width}"
+        )
+    if resets is not None and resets.shape != data.shape[:2]:
+        raise ArgumentError(f"resets {tuple(resets.shape)} do not fit inputs {tuple(data.shape)}: resets is B T")
+    if resets is not None and resets.dtype != torch.bool:
+        raise ArgumentError(f"resets are {resets.dtype}: they are marks, torch.bool")
+    if resets is not None and resets.device != data.device:
+        raise ArgumentError(f"resets are on {resets.device} and the inputs on {data.device}: move one to the other")
 
 
 def fold(
@@ -108,7 +136,7 @@ def fold(
 
 
 class Recurrent(nn.Module):
-    """One cell, scanned: the simplest core.
+    """One cell, scanned: the simplest core. `reverse` and `recompute` are `scan`'s.
 
     >>> from throughtime.cells import LSTM
     >>> outputs, state = Recurrent(LSTM(3, 4))(Padded.full(torch.zeros(2, 5, 3)))
@@ -116,9 +144,9 @@ class Recurrent(nn.Module):
     torch.Size([2, 5, 4])
     """
 
-    def __init__(self, cell: Cell[Any], *, reverse: bool = False) -> None:
+    def __init__(self, cell: Cell[Any], *, reverse: bool = False, recompute: bool = False) -> None:
         super().__init__()
-        self.cell, self.reverse = cell, reverse
+        self.cell, self.reverse, self.recompute = cell, reverse, recompute
         self.width, self.hidden, self.causal = cell.width, cell.hidden, not reverse
 
     def initial(self, batch: int) -> Any:
@@ -127,7 +155,7 @@ class Recurrent(nn.Module):
 
     def forward(self, inputs: Padded, state: Any = None, resets: Tensor | None = None) -> tuple[Padded, Any]:
         """`scan` over the cell."""
-        return scan(self.cell, inputs, state, reverse=self.reverse, resets=resets)
+        return scan(self.cell, inputs, state, reverse=self.reverse, resets=resets, recompute=self.recompute)
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """One step of the cell, on x (B D), in whichever direction the caller walks."""

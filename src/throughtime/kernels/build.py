@@ -1,0 +1,93 @@
+"""Emitted source to machine code: written to the cache folder, imported from there, compiled once a machine.
+
+The cache is a folder of readable `.py` files, with Numba's compiled code beside them. It is this user's own, as
+`__pycache__` is: a folder that others may write to is not used. Without a usable folder, sources are compiled in memory.
+"""
+
+import functools
+import hashlib
+import importlib.metadata
+import linecache
+import os
+import stat
+import sys
+import tempfile
+import types
+import warnings
+from pathlib import Path
+from typing import Any
+
+from throughtime.errors import StorageError
+
+ENVIRONMENT = "THROUGHTIME_CACHE"
+
+
+def cache_folder() -> Path:
+    """Where compiled sweeps are kept: $THROUGHTIME_CACHE, or the user's cache folder."""
+    named = os.environ.get(ENVIRONMENT)
+    if named:
+        return Path(named).expanduser()
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "throughtime"
+
+
+@functools.cache
+def toolchain() -> str:
+    """A name for all that machine code depends on besides its source: this package, Numba, and the processor."""
+    from llvmlite import binding
+
+    here = Path(__file__).parent
+    parts = [path.read_bytes() for path in sorted(here.glob("*.py"))]
+    parts += [importlib.metadata.version(name).encode() for name in ("numba", "llvmlite")]
+    parts += [
+        sys.version.encode(),
+        binding.get_host_cpu_name().encode(),
+        binding.get_host_cpu_features().flatten().encode(),
+    ]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+
+
+def module(source: str, name: str) -> types.ModuleType:
+    """The module of a source, from the cache where it is there; `name` says what it is to whoever looks there."""
+    key = hashlib.sha256(source.encode()).hexdigest()[:16]
+    return _module(source, f"{name}_{key}", str(cache_folder()))
+
+
+@functools.cache
+def _module(source: str, name: str, root: str) -> types.ModuleType:
+    try:
+        path = _written(source, Path(root) / toolchain(), name)
+        return _import(source, name, str(path))
+    except OSError as error:  # full, read-only, another's: all the work is done, and nothing is kept
+        warnings.warn(f"compiled sweeps are not kept in {root}: {error}", stacklevel=2)
+    text = source.replace("cache=True", "cache=False")
+    return _import(text, name, f"<sweep {name}>")
+
+
+def _written(source: str, folder: Path, name: str) -> Path:
+    """The source as a file of the cache: whole or absent, whoever else writes it at the same time."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mode = folder.stat()
+    if hasattr(os, "getuid") and (mode.st_uid != os.getuid() or mode.st_mode & stat.S_IWOTH):
+        raise StorageError(f"{folder} belongs to another user or may be written by all")
+    path = folder / f"{name}.py"
+    if not path.exists() or path.read_text() != source:
+        handle, part = tempfile.mkstemp(dir=folder, prefix=f".{name}")
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(source)
+            Path(part).replace(path)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+    return path
+
+
+def _import(source: str, name: str, path: str) -> types.ModuleType:
+    """Runs the source as a module of that path."""
+    made: Any = types.ModuleType(f"throughtime_sweep_{name}")
+    made.__file__ = path
+    sys.modules[made.__name__] = made  # Numba finds the globals of cached code by the name of its module
+    linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
+    exec(compile(source, path, "exec"), made.__dict__)  # noqa: S102  # the source is ours, emitted this moment
+    return made  # type: ignore[no-any-return]

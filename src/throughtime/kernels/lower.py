@@ -1,0 +1,448 @@
+"""Recorded torch operations to expressions: what every tensor of a step is, unit by unit.
+
+A tensor of a step is one of four things:
+
+    Rows      B rows of units, as pieces of expressions
+    Shared    the same for all rows: a parameter, or what was made of parameters alone
+    Turned    Rows transposed, as a gradient of a weight asks for them
+    Total     a sum over all rows: what a gradient of something shared is
+
+A matrix product of rows with a shared matrix ends one fused pass and begins another: its result is loaded.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from torch import Tensor, dtype
+
+from throughtime.errors import UntraceableError
+from throughtime.kernels.expression import Graph, Piece, Rows
+from throughtime.kernels.formulas import COMPARISONS, FORMULAS, Term
+from throughtime.kernels.record import Call, Place
+
+ELEMENTS = ("bool", "int64", "float32", "float64")  # narrow to wide
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A tensor that all rows share, number `which`; `turned` when it is read as its transpose."""
+
+    which: int
+    shape: tuple[int, ...]
+    element: str
+    turned: bool = False
+
+
+@dataclass(frozen=True)
+class Turned:
+    """Rows, transposed."""
+
+    rows: Rows
+
+
+class Outer(NamedTuple):
+    """The sum over rows of left (as a column) times right (as a row)."""
+
+    left: Rows
+    right: Rows
+
+
+@dataclass(frozen=True)
+class Total:
+    """A sum over rows: of outer products (a matrix), or of the rows themselves (a vector, one number)."""
+
+    outers: tuple[Outer, ...] = ()
+    rows: tuple[Rows, ...] = ()
+
+
+class Product(NamedTuple):
+    """A matrix product: rows (B K) with a shared matrix (K N), or with its transpose."""
+
+    rows: Rows
+    shared: int
+    turned: bool
+    width: int  # N
+    element: str
+
+
+Value = Rows | Shared | Turned | Total
+
+
+def element_of(kind: dtype) -> str:
+    """The element type's name; refused when sweeps do not have it."""
+    name = str(kind).removeprefix("torch.")
+    if name not in ELEMENTS:
+        raise UntraceableError(f"numbers of type {name} (a sweep has {', '.join(ELEMENTS)})")
+    return name
+
+
+@dataclass(eq=False)
+class Lowering:
+    """Walks over recorded calls; `values` holds what each numbered tensor is."""
+
+    batch: int  # rows in the recording
+    tensors: Sequence[Tensor]  # the recorded tensors, for their shapes and types
+    graph: Graph = field(default_factory=Graph)
+    values: dict[int, Any] = field(default_factory=dict)
+    products: list[Product] = field(default_factory=list)
+
+    def input_rows(self, number: int, kind: str, which: int) -> None:
+        """Says that a tensor (B, or B W) is loaded from a source."""
+        tensor, element = self.tensors[number], element_of(self.tensors[number].dtype)
+        if tensor.dim() == 1:
+            node = self.graph.spread(kind, which, element)
+            self.values[number] = Rows((Piece(1, node),), flat=True)
+        elif tensor.dim() == 2:
+            self.values[number] = Rows((Piece(tensor.shape[1], self.graph.load(kind, which, element)),))
+        else:
+            raise UntraceableError(f"a tensor of {tensor.dim()} dimensions in z or the state (a sweep has B and B W)")
+
+    def input_shared(self, number: int, which: int) -> None:
+        """Says that a tensor is shared by all rows."""
+        tensor = self.tensors[number]
+        self.values[number] = Shared(which, tuple(tensor.shape), element_of(tensor.dtype))
+
+    def run(self, calls: Sequence[Call]) -> None:
+        """Lowers the calls in order."""
+        for call in calls:
+            results = self._call(call)
+            for place, value in zip(call.writes, results if isinstance(results, list) else [results], strict=True):
+                self.values[place] = value
+
+    def rows(self, value: Any) -> Rows:
+        """The value as rows: a shared vector or number is the same in each of them."""
+        if isinstance(value, Rows):
+            return value
+        if isinstance(value, Shared):
+            shape = [n for n in value.shape if n != 1]
+            if len(shape) == 0:
+                return Rows((Piece(1, self.graph.spread("shared", value.which, value.element)),))
+            if len(shape) == 1 and value.shape[-1] == shape[0]:
+                return Rows((Piece(shape[0], self.graph.load("shared", value.which, value.element)),))
+        raise UntraceableError(f"a {type(value).__name__.lower()} tensor where rows are expected")
+
+    def _call(self, call: Call) -> Any:
+        name = call.name.removeprefix("aten.")
+        base = name.split(".")[0]
+        if base == "add" and any(isinstance(self._value(arg), Total) for arg in call.args):
+            first, second = (self._value(arg) for arg in call.args)
+            return Total(first.outers + second.outers, first.rows + second.rows)
+        if base in FORMULAS or base in COMPARISONS:
+            return self._pointwise(call, base)
+        rule = RULES.get(name) or RULES.get(base)
+        if rule is None:
+            raise UntraceableError(f"aten.{name}: a sweep has no such operation")
+        return rule(self, call, *[self._value(arg) for arg in call.args])
+
+    def _value(self, arg: Any) -> Any:
+        if isinstance(arg, Place):
+            return self.values[arg.number]
+        if isinstance(arg, list | tuple):
+            return [self._value(part) for part in arg]
+        return arg
+
+    def result(self, call: Call) -> Tensor:
+        """The recorded tensor that a call made."""
+        return self.tensors[call.writes[0]]
+
+    def _pointwise(self, call: Call, base: str) -> Rows:
+        """A formula at every unit: operands become rows, cut where any of them has a seam."""
+        if any(isinstance(leaf, Place) for leaf in call.kwargs.values()):
+            raise UntraceableError(f"{call.name} with {', '.join(call.kwargs)}")
+        formula = (FORMULAS | COMPARISONS)[base]
+        out = self.result(call)
+        element = element_of(out.dtype)
+        args = [self._value(arg) for arg in call.args]
+        places = [n for n, arg in enumerate(args) if isinstance(arg, Rows | Shared | Turned | Total)]
+        rows = [self.rows(args[n]) for n in places]
+        if base in COMPARISONS:
+            element = max((self.graph[r.pieces[0].node].element for r in rows), key=ELEMENTS.index)
+        pieces = []
+        for width, nodes in self.graph.align(rows):
+            for n, node in zip(places, nodes, strict=True):
+                term = Term(self.graph, node)
+                mask = term.element == "bool" and base in ("where", "masked_fill")
+                args[n] = term if mask else term.cast(element)
+            pieces.append(Piece(width, formula(*args, **call.kwargs).number))
+        return self.shaped(Rows(tuple(pieces)), out.shape)
+
+    def shaped(self, value: Any, shape: Sequence[int]) -> Any:
+        """The value viewed or expanded to a shape that keeps rows apart."""
+        shape = tuple(shape)
+        if isinstance(value, Shared) and (not shape or shape[0] != self.batch):
+            return replace(value, shape=shape)
+        if isinstance(value, Total):
+            return value
+        if isinstance(value, Rows | Shared) and shape[:1] == (self.batch,) and len(shape) in (1, 2):
+            rows, width = self.rows(value), shape[1] if len(shape) == 2 else 1
+            if rows.width in (1, width):
+                wide = self.graph.widen(rows, width)
+                return Rows(self.graph.join(wide.pieces), flat=len(shape) == 1)
+        raise UntraceableError(f"a tensor of shape {list(shape)} in a step (a sweep has rows: B and B W)")
+
+    def filled(self, shape: Sequence[int], number: float, kind: dtype) -> Any:
+        """Rows of one number, or the number itself where the shape is empty."""
+        if len(shape) == 0:
+            return Rows((Piece(1, self.graph.constant(number, element_of(kind))),), flat=True)
+        width = shape[1] if len(shape) == 2 else 1
+        node = self.graph.constant(number, element_of(kind))
+        return self.shaped(Rows((Piece(width, node),)), shape)
+
+    def reduced(self, rows: Rows, operation: str) -> int:
+        """The sum or maximum over all units of a row."""
+        parts = [self.graph.reduce(operation, piece) for piece in rows.pieces]
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = self.graph.apply("add" if operation == "sum" else "maximum", whole, part)
+        return whole
+
+
+def _view(lower: Lowering, call: Call, x: Any, *_: Any) -> Any:
+    return lower.shaped(x, lower.result(call).shape)
+
+
+def _same(lower: Lowering, call: Call, x: Any, *_: Any) -> Any:
+    return x
+
+
+def _to_copy(lower: Lowering, call: Call, x: Any, *_: Any) -> Any:
+    element, rows = element_of(lower.result(call).dtype), lower.rows(x)
+    pieces = tuple(Piece(width, lower.graph.cast(node, element)) for width, node in rows.pieces)
+    return Rows(pieces, rows.flat)
+
+
+def _transpose(lower: Lowering, call: Call, x: Any, *_: Any) -> Any:
+    match x:
+        case Shared() if len(x.shape) == 2:
+            return replace(x, shape=x.shape[::-1], turned=not x.turned)
+        case Shared():
+            return x
+        case Rows():
+            return Turned(x)
+        case Turned():
+            return x.rows
+        case Total():
+            return replace(x, outers=tuple(Outer(right, left) for left, right in x.outers))
+    raise UntraceableError(f"{call.name} of this tensor")
+
+
+def _slice(lower: Lowering, call: Call, x: Any, dim: int = 0, start: Any = 0, stop: Any = None, step: int = 1) -> Any:
+    shape = lower.tensors[call.reads[0]].shape
+    size = shape[dim]
+    low, high, _ = slice(start, stop).indices(size)
+    if step == 1 and (low, high) == (0, size):
+        return x
+    if step != 1 or dim % len(shape) != 1 or not isinstance(x, Rows):
+        raise UntraceableError(f"{call.name} along rows, or with a step")
+    return Rows(lower.graph.join(lower.graph.cut(x.pieces, low, high)))
+
+
+def _split(lower: Lowering, call: Call, x: Any, sizes: Any, dim: int = 0) -> Any:
+    parts, start = [], 0
+    if dim % 2 != 1 or not isinstance(x, Rows):
+        raise UntraceableError(f"{call.name} along rows")
+    for number in call.writes:
+        width = lower.tensors[number].shape[1]
+        parts.append(Rows(lower.graph.cut(x.pieces, start, start + width)))
+        start += width
+    return parts
+
+
+def _select(lower: Lowering, call: Call, x: Any, dim: int, index: int) -> Any:
+    if dim % 2 != 1 or not isinstance(x, Rows) or x.flat:
+        raise UntraceableError(f"{call.name} of one row")
+    index %= x.width
+    (piece,) = lower.graph.cut(x.pieces, index, index + 1)
+    return Rows((Piece(1, lower.graph.at(piece.node, 0)),), flat=True)
+
+
+def _cat(lower: Lowering, call: Call, parts: Sequence[Any], dim: int = 0) -> Any:
+    if dim % 2 != 1:
+        raise UntraceableError(f"{call.name} along rows")
+    rows = [lower.rows(part) for part in parts]
+    return Rows(lower.graph.join([piece for part in rows for piece in part.pieces]))
+
+
+def _padded(lower: Lowering, x: Rows, width: int, start: int, kind: dtype) -> Rows:
+    """The rows with zeros on both sides, up to a width."""
+    zero, end = lower.graph.constant(0, element_of(kind)), width - start - x.width
+    sides = Piece(start, zero), *x.pieces, Piece(end, zero)
+    return Rows(tuple(piece for piece in sides if piece.width))
+
+
+def _slice_backward(lower: Lowering, call: Call, x: Any, sizes: Any, dim: int, start: int, stop: int, step: int) -> Any:
+    low, high, _ = slice(start, stop).indices(sizes[dim])
+    if (low, high) == (0, sizes[dim]) and step == 1:
+        return x
+    if dim % len(sizes) != 1 or step != 1:
+        raise UntraceableError(f"{call.name} along rows, or with a step")
+    return _padded(lower, lower.rows(x), sizes[1], low, lower.result(call).dtype)
+
+
+def _select_backward(lower: Lowering, call: Call, x: Any, sizes: Any, dim: int, index: int) -> Any:
+    if dim % len(sizes) != 1:
+        raise UntraceableError(f"{call.name} of one row")
+    return _padded(lower, lower.rows(x), sizes[1], index % sizes[1], lower.result(call).dtype)
+
+
+def _fill(number: float) -> Callable[..., Any]:
+    return lambda lower, call, *_: lower.filled(lower.result(call).shape, number, lower.result(call).dtype)
+
+
+def _full(lower: Lowering, call: Call, _: Any, *rest: Any) -> Any:
+    return lower.filled(lower.result(call).shape, rest[-1], lower.result(call).dtype)
+
+
+def _mm(lower: Lowering, call: Call, a: Any, b: Any) -> Any:
+    match a, b:
+        case Rows(), Shared():
+            element, width = element_of(lower.result(call).dtype), b.shape[1]
+            product = Product(a, b.which, b.turned, width, element)
+            if product not in lower.products:
+                lower.products.append(product)
+            node = lower.graph.load("product", lower.products.index(product), element)
+            return Rows((Piece(width, node),))
+        case Turned(), Rows():
+            return Total(outers=(Outer(a.rows, b),))
+    raise UntraceableError(f"{call.name} of two tensors of rows")
+
+
+def _addmm(lower: Lowering, call: Call, bias: Any, a: Any, b: Any) -> Any:
+    if call.kwargs:
+        raise UntraceableError(f"{call.name} with {', '.join(call.kwargs)}")
+    product = _mm(lower, call, a, b)
+    pieces = [
+        Piece(width, lower.graph.apply("add", *nodes))
+        for width, nodes in lower.graph.align([lower.rows(bias), product])
+    ]
+    return Rows(tuple(pieces))
+
+
+def _sum(lower: Lowering, call: Call, x: Any, dims: Any = None, *_: Any) -> Any:
+    rows = lower.rows(x)
+    dims = [0, 1] if not dims else sorted(dim % 2 for dim in dims)
+    if dims == [0] or rows.flat:
+        return Total(rows=(rows,))
+    summed = Rows((Piece(1, lower.reduced(rows, "sum")),), flat=True)
+    return Total(rows=(summed,)) if dims == [0, 1] else lower.shaped(summed, lower.result(call).shape)
+
+
+def _mean(lower: Lowering, call: Call, x: Any, dims: Any = None, *_: Any) -> Any:
+    if dims is None or [d % 2 for d in dims] != [1] or not isinstance(x, Rows):
+        raise UntraceableError(f"{call.name} over rows")
+    return lower.shaped(Rows((Piece(1, _row_mean(lower, x).number),)), lower.result(call).shape)
+
+
+def _highest(lower: Lowering, call: Call, x: Any, dims: Any = (), *_: Any) -> Any:
+    if [d % 2 for d in dims] != [1] or not isinstance(x, Rows):
+        raise UntraceableError(f"{call.name} over rows")
+    return lower.shaped(Rows((Piece(1, lower.reduced(x, "max")),)), lower.result(call).shape)
+
+
+def _row_mean(lower: Lowering, rows: Rows) -> Term:
+    total = Term(lower.graph, lower.reduced(rows, "sum"))
+    return total / Term(lower.graph, lower.graph.size(rows.width, total.element))
+
+
+def _variance(lower: Lowering, rows: Rows, mean: Term, taken: float = 0) -> Term:
+    """The sum of squared distances from the mean over (width - taken)."""
+    parts = [Piece(w, ((Term(lower.graph, n) - mean) * (Term(lower.graph, n) - mean)).number) for w, n in rows.pieces]
+    total = Term(lower.graph, lower.reduced(Rows(tuple(parts)), "sum"))
+    return total / (Term(lower.graph, lower.graph.size(rows.width, total.element)) - taken)
+
+
+def _var(lower: Lowering, call: Call, x: Any, dims: Any = None, **_: Any) -> Any:
+    if dims is None or [d % 2 for d in dims] != [1] or not isinstance(x, Rows):
+        raise UntraceableError(f"{call.name} over rows")
+    taken = call.kwargs.get("correction", 1)
+    variance = _variance(lower, x, _row_mean(lower, x), 1 if taken is None else taken)
+    return lower.shaped(Rows((Piece(1, variance.number),)), lower.result(call).shape)
+
+
+def _layer_norm(lower: Lowering, call: Call, x: Any, shape: Any, weight: Any, bias: Any, eps: float) -> Any:
+    if not isinstance(x, Rows) or len(shape) != 1:
+        raise UntraceableError(f"{call.name} over {len(shape)} dimensions")
+    mean = _row_mean(lower, x)
+    deviation = (_variance(lower, x, mean) + eps).apply("rsqrt")
+    given = [x, *(lower.rows(v) for v in (weight, bias) if v is not None)]
+    pieces = []
+    for width, nodes in lower.graph.align(given):
+        value, *rest = [Term(lower.graph, node) for node in nodes]
+        value = (value - mean) * deviation
+        if weight is not None:
+            value = value * rest.pop(0)
+        pieces.append(Piece(width, (value + rest[0] if rest else value).number))
+    scalars = [Rows((Piece(1, term.number),)) for term in (mean, deviation)]
+    return [Rows(tuple(pieces)), *scalars]
+
+
+def _layer_norm_backward(lower: Lowering, call: Call, grad: Any, x: Any, shape: Any, *rest: Any) -> Any:
+    """With n = (x - mean) deviation and g = grad weight: deviation (g - mean g - n mean (g n))."""
+    mean, deviation, weight, _, wanted = rest
+    graph, (m, d) = lower.graph, (Term(lower.graph, v.pieces[0].node) for v in (mean, deviation))
+    given = [lower.rows(grad), x, *([] if weight is None else [lower.rows(weight)])]
+    cut = [(width, [Term(graph, node) for node in nodes]) for width, nodes in graph.align(given)]
+    normal = [(v - m) * d for _, (_, v, *_) in cut]
+    inner = [g * w[0] if w else g for _, (g, _, *w) in cut]
+
+    def rows(terms: Sequence[Term]) -> Rows:
+        return Rows(tuple(Piece(width, term.number) for (width, _), term in zip(cut, terms, strict=True)))
+
+    mean_g = _row_mean(lower, rows(inner))
+    mean_gn = _row_mean(lower, rows([g * n for g, n in zip(inner, normal, strict=True)]))
+    results = [rows([d * (g - mean_g - n * mean_gn) for g, n in zip(inner, normal, strict=True)])]
+    results.append(Total(rows=(rows([g * n for (_, (g, *_)), n in zip(cut, normal, strict=True)]),)))
+    results.append(Total(rows=(rows([g for _, (g, *_) in cut]),)))
+    return [result for result, want in zip(results, wanted, strict=True) if want]
+
+
+def _softmax(lower: Lowering, call: Call, x: Any, dim: int, half: bool) -> Any:
+    if dim % 2 != 1 or not isinstance(x, Rows):
+        raise UntraceableError(f"{call.name} over rows")
+    highest = Term(lower.graph, lower.reduced(x, "max"))
+    powers = [Piece(w, (Term(lower.graph, n) - highest).apply("exp").number) for w, n in x.pieces]
+    total = Term(lower.graph, lower.reduced(Rows(tuple(powers)), "sum"))
+    return Rows(tuple(Piece(w, (Term(lower.graph, n) / total).number) for w, n in powers))
+
+
+def _softmax_backward(lower: Lowering, call: Call, grad: Any, y: Any, dim: int, kind: Any) -> Any:
+    cut = [(w, Term(lower.graph, g), Term(lower.graph, p)) for w, (g, p) in lower.graph.align([lower.rows(grad), y])]
+    products = Rows(tuple(Piece(w, (g * p).number) for w, g, p in cut))
+    total = Term(lower.graph, lower.reduced(products, "sum"))
+    return Rows(tuple(Piece(w, (p * (g - total)).number) for w, g, p in cut))
+
+
+RULES: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(("view", "_unsafe_view", "reshape", "expand", "unsqueeze", "squeeze", "_reshape_alias"), _view),
+    **dict.fromkeys(("clone", "detach", "alias", "contiguous", "lift_fresh"), _same),
+    **dict.fromkeys(("zeros", "zeros_like", "new_zeros"), _fill(0)),
+    **dict.fromkeys(("ones", "ones_like", "new_ones"), _fill(1)),
+    **dict.fromkeys(("full_like", "new_full", "full"), _full),
+    "scalar_tensor": lambda lower, call, number: lower.filled((), number, lower.result(call).dtype),
+    **dict.fromkeys(("t", "transpose"), _transpose),
+    **dict.fromkeys(("split", "split_with_sizes"), _split),
+    "_to_copy": _to_copy,
+    "slice": _slice,
+    "slice_backward": _slice_backward,
+    "select": _select,
+    "select_backward": _select_backward,
+    "cat": _cat,
+    "mm": _mm,
+    "addmm": _addmm,
+    "sum": _sum,
+    "mean.dim": _mean,
+    "amax": _highest,
+    "var.correction": _var,
+    "native_layer_norm": _layer_norm,
+    "native_layer_norm_backward": _layer_norm_backward,
+    "_softmax": _softmax,
+    "_softmax_backward_data": _softmax_backward,
+}
+
+
+def known(operation: Any) -> bool:
+    """Whether an operation needs no taking apart."""
+    name = str(operation).removeprefix("aten.")
+    base = name.split(".")[0]
+    return base in FORMULAS or base in COMPARISONS or name in RULES or base in RULES

@@ -1,0 +1,221 @@
+"""Programs: a cell's step, traced and compiled, found again as long as nothing about the cell has changed."""
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import NoneType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from throughtime import tree
+from throughtime.errors import UntraceableError
+from throughtime.kernels import build, product
+from throughtime.kernels.emit import Emitted, Word, emit
+from throughtime.kernels.plan import Area, Kernel, Plan, plan
+from throughtime.kernels.trace import Equations, Slot, Trace, differentiate, slots_of, trace
+from throughtime.kernels.vector import host_lanes
+
+TYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64, "bool": torch.bool}
+INNER = set(vars(nn.Module())) - {"training"}  # what torch keeps on every module
+
+
+LINE = 64  # bytes
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel: the address of its machine code, and what its table needs that is the same at every run."""
+
+    emitted: Emitted
+    address: int
+    owner: Any  # keeps the machine code alive
+    constants: dict[Word, int]  # sizes, and addresses of functions
+    scratch: dict[Area, int]  # areas of its own: bytes for a row
+    vectors: list[int]  # the shared tensors that it reads as vectors
+    products: list[int]  # the products that it makes
+    work: float  # about as many floating-point operations for a row and a step
+
+
+def spread(width: int) -> int:
+    """Bytes from row to row: whole cache lines, and not a power of two at which rows would fight for the same ones."""
+    lines = -(-width // LINE)
+    return (lines + (lines % 8 == 0)) * LINE
+
+
+@dataclass(eq=False)
+class Program:
+    """A step that can be swept over time: its equations, and both kernels, compiled when first asked for."""
+
+    name: str
+    traced: Trace
+    equations: Equations
+    plan: Plan
+    lanes: int
+
+    @property
+    def output_type(self) -> torch.dtype:
+        """What the outputs are made of."""
+        return TYPES[self.plan.graph[self.equations.output.pieces[0].node].element]
+
+    @cached_property
+    def state(self) -> list[Area]:
+        """The areas that the forward kernel hands on: all of the state."""
+        return [("state", n) for n in range(len(self.equations.new_state))]
+
+    @cached_property
+    def flowing(self) -> list[Area]:
+        """The areas that the backward kernel hands on: gradients of the leaves of the state that have one."""
+        return [("cotangent", n + 1) for n, flows in enumerate(self.equations.cotangents[1:]) if flows]
+
+    @cached_property
+    def forward(self) -> Compiled:
+        """The kernel from inputs to outputs."""
+        return self._compile(self.plan.forward, self.state, "forward")
+
+    @cached_property
+    def backward(self) -> Compiled:
+        """The kernel from cotangents to gradients."""
+        if self.plan.backward is None:
+            raise UntraceableError("a step without any gradient")
+        return self._compile(self.plan.backward, self.flowing, "backward")
+
+    def _compile(self, kernel: Kernel, state: list[Area], way: str) -> Compiled:
+        title = f"The {way} sweep of {self.name}."
+        emitted = emit(self.plan.graph, kernel, self.plan.products, state, self.lanes, title)
+        made = build.module(emitted.text, f"{self.name.lower()}_{way}")
+        words, products = emitted.words, self.plan.products
+        constants = {word: int(word[1]) for word in words if word[0] == "size" and isinstance(word[1], int)}
+        for word in words:
+            if word[0] == "function" and isinstance(word[1], tuple):
+                constants[word] = _multiplier(str(word[1][1]), self.lanes)
+        made_here = [multiply.product for level in kernel.levels for multiply in level.multiplies]
+        work = sum(2.0 * products[n].rows.width * products[n].width for n in made_here)
+        work += sum(20.0 * one.width * len(one.sinks) for level in kernel.levels for one in level.passes)
+        return Compiled(
+            emitted=emitted,
+            address=made.sweep.address,
+            owner=made,
+            constants=constants,
+            scratch={a: spread(width * TYPES[kernel.elements[a]].itemsize) for a, width in kernel.widths.items()},
+            vectors=[n for kind, which in words if kind == "base" and which[0] == "shared" for n in which[1:]],
+            products=made_here,
+            work=work,
+        )
+
+
+def _multiplier(element: str, lanes: int) -> int:
+    """The address of the compiled matrix product."""
+    address: int = build.module(product.source(element, lanes), f"product_{element}").product.address
+    return address
+
+
+@dataclass
+class _Known:
+    """What has been made of one cell in one condition."""
+
+    condition: Any
+    slots: list[Slot]
+    traces: dict[Any, Trace | UntraceableError] = field(default_factory=dict)
+    programs: dict[Any, Program | UntraceableError] = field(default_factory=dict)
+
+
+_known: "weakref.WeakKeyDictionary[Any, _Known]" = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A program with the shared tensors of this call."""
+
+    program: Program
+    shared: list[Tensor]
+
+
+def bind(cell: Any, z: Any, state: Any) -> Bound:
+    """The program of a cell's step for z (a tree: B T ...) and state (a tree: B ...), with its shared tensors.
+
+    Raises `UntraceableError` when there can be none, naming what stands in the way.
+    """
+    condition = condition_of(cell)
+    known = _known.get(cell)
+    if known is None or known.condition != condition:
+        known = _known[cell] = _Known(condition, slots_of(cell))
+    z_leaves, state_leaves = ([leaf for _, leaf in tree.leaves(part)] for part in (z, state))
+    slots = [slot.tensor() for slot in known.slots]
+    shape = (
+        tuple((leaf.shape[2:], leaf.dtype) for leaf in z_leaves),
+        tuple((s.shape[1:], s.dtype) for s in state_leaves),
+    )
+    shape = (*shape, _kinds(slots), _structure(z), _structure(state))
+    traced = known.traces.get(shape)
+    if traced is None:
+        traced = known.traces[shape] = _trace(cell, known.slots, z, state)
+    if isinstance(traced, UntraceableError):
+        raise traced
+    shared = traced.share(slots)
+    grads = torch.is_grad_enabled()
+    wants = tuple(tuple(grads and leaf.requires_grad for leaf in group) for group in (z_leaves, state_leaves, shared))
+    program = known.programs.get((shape, wants))
+    if program is None:
+        program = known.programs[shape, wants] = _program(type(cell).__name__, traced, wants)
+    if isinstance(program, UntraceableError):
+        raise program
+    return Bound(program, shared)
+
+
+def condition_of(module: Any) -> tuple[Any, ...]:
+    """Everything about a cell that its step may read besides tensors: when it changes, the step is traced anew."""
+    facts: list[Any] = [type(module).step if hasattr(type(module), "step") else type(module)]
+    for name, value in vars(module).items():
+        if name not in INNER:
+            facts += (name, _fact(value))
+    for child in vars(module).get("_modules", {}).values():
+        facts.append(None if child is None else condition_of(child))
+    return tuple(facts)
+
+
+def _fact(value: Any) -> Any:
+    if isinstance(value, bool | int | float | str | NoneType):
+        return value
+    if isinstance(value, tuple | list):
+        return tuple(_fact(part) for part in value)
+    if isinstance(value, dict):
+        return tuple((key, _fact(part)) for key, part in value.items())
+    return condition_of(value) if isinstance(value, nn.Module) else id(value)
+
+
+def _kinds(slots: Sequence[Tensor]) -> tuple[Any, ...]:
+    """Shapes and types of parameters, and which of them are one tensor under several names."""
+    same = {id(tensor): place for place, tensor in enumerate(slots)}
+    return tuple((tensor.shape, tensor.dtype, same[id(tensor)]) for tensor in slots)
+
+
+def _structure(nested: Any) -> Any:
+    """What a tree is made of, without its tensors."""
+    if nested is None or isinstance(nested, Tensor):
+        return nested is None
+    return (type(nested), *(_structure(branch) for branch in nested))
+
+
+def _trace(cell: Any, slots: list[Slot], z: Any, state: Any) -> Trace | UntraceableError:
+    with torch.inference_mode(False), torch.no_grad():
+        first = tree.map(lambda leaf: leaf.new_zeros(1, *leaf.shape[2:]), z)
+        before = tree.map(lambda leaf: leaf.new_zeros(1, *leaf.shape[1:]), state)
+        try:
+            return trace(cell.step, slots, first, before)
+        except UntraceableError as error:
+            return error
+
+
+def _program(name: str, traced: Trace, wants: Sequence[Sequence[bool]]) -> Program | UntraceableError:
+    try:
+        with torch.inference_mode(False):
+            equations = differentiate(traced, *wants)
+        made = plan(equations)
+    except UntraceableError as error:
+        return error
+    elements = {node.element for node in made.graph.nodes} & {"float32", "float64"}
+    main = "float32" if "float32" in elements else "float64"
+    return Program(name, traced, equations, made, host_lanes(main))

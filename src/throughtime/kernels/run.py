@@ -1,0 +1,82 @@
+"""The door of the compiled sweeps: a cell swept over padded inputs, or None where no sweep can do it."""
+
+import warnings
+from functools import cache
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from throughtime import tree
+from throughtime.errors import ArgumentError, UntraceableError
+from throughtime.kernels import differentiable
+from throughtime.kernels.differentiable import Leaves
+from throughtime.kernels.program import bind
+from throughtime.kernels.sweep import Rows
+from throughtime.padded import Padded
+
+S = TypeVar("S")
+
+
+class PlainLoopWarning(UserWarning):
+    """A cell runs step by step, because its step does what no compiled sweep can do. Said once for a cell."""
+
+
+def swept(
+    cell: Any, inputs: Padded, state: S, *, reverse: bool = False, resets: Tensor | None = None, recompute: bool = False
+) -> tuple[Tensor, S] | None:
+    """The outputs (B T H) and the final state by a compiled sweep; None where the plain loop has to run.
+
+    A sweep has float32 and float64 numbers on the CPU. What stands in the way of a step is said once, in a warning.
+    Raises `ArgumentError` when the state or what the cell projects does not fit the inputs.
+    """
+    if inputs.data.numel() == 0 or not _plain_tensors(inputs.data):
+        return None
+    z = cell.project(inputs.data)
+    z_leaves, state_leaves = ([leaf for _, leaf in tree.leaves(part)] for part in (z, state))
+    if not state_leaves or not z_leaves or not all(_fits(leaf) for leaf in (*z_leaves, *state_leaves)):
+        return None
+    batch, steps = inputs.data.shape[:2]
+    _check(z_leaves, (batch, steps), "z", cell)
+    _check(state_leaves, (batch,), "state", cell)
+    try:
+        bound = bind(cell, z, state)
+    except UntraceableError as error:
+        _say(type(cell).__name__, str(error))
+        return None
+    anew = []
+    if resets is not None:
+        resets = (resets & inputs.mask).contiguous()
+        anew = [leaf for _, leaf in tree.leaves(cell.initial(batch))]
+    rows = Rows(inputs.lengths, steps, reverse, resets)
+    leaves = Leaves(z_leaves, state_leaves, anew, bound.shared)
+    output, new = differentiable.run(bound.program, rows, leaves, recompute)
+    found = iter(new)
+    return output, tree.map(lambda _: next(found), state)
+
+
+def _plain_tensors(data: Tensor) -> bool:
+    """Whether nothing stands between us and the numbers: no compiler, no transform, no autocast."""
+    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+        return False
+    return not torch.is_autocast_enabled("cpu") and _fits(data)
+
+
+def _fits(leaf: Tensor) -> bool:
+    kinds = (torch.float32, torch.float64, torch.int64, torch.bool)
+    return type(leaf) in (Tensor, torch.nn.Parameter) and leaf.device.type == "cpu" and leaf.dtype in kinds
+
+
+def _check(leaves: list[Tensor], shape: tuple[int, ...], name: str, cell: Any) -> None:
+    for leaf in leaves:
+        if tuple(leaf.shape[: len(shape)]) != shape:
+            raise ArgumentError(
+                f"{name} of {type(cell).__name__} begins with {list(leaf.shape[: len(shape)])}; "
+                f"the inputs want {list(shape)}: {'B T' if len(shape) == 2 else 'B'} ..."
+            )
+
+
+@cache
+def _say(cell: str, reason: str) -> None:
+    """Says once why a cell is slow."""
+    warnings.warn(f"{cell} runs in the plain loop, step by step: {reason}", PlainLoopWarning, stacklevel=4)
