@@ -174,8 +174,8 @@ class Lowering:
             return replace(value, shape=shape)
         if isinstance(value, Total):
             return value
-        if isinstance(value, Rows | Shared) and shape[:1] == (self.batch,) and len(shape) in (1, 2):
-            rows, width = self.rows(value), shape[1] if len(shape) == 2 else 1
+        if isinstance(value, Rows | Shared) and shape[:1] == (self.batch,) and all(size == 1 for size in shape[1:-1]):
+            rows, width = self.rows(value), shape[-1] if len(shape) > 1 else 1
             if rows.width in (1, width):
                 wide = self.graph.widen(rows, width)
                 return Rows(self.graph.join(wide.pieces), flat=len(shape) == 1)
@@ -185,7 +185,7 @@ class Lowering:
         """Rows of one number, or the number itself where the shape is empty."""
         if len(shape) == 0:
             return Rows((Piece(1, self.graph.constant(number, element_of(kind))),), flat=True)
-        width = shape[1] if len(shape) == 2 else 1
+        width = shape[-1] if len(shape) > 1 else 1
         node = self.graph.constant(number, element_of(kind))
         return self.shaped(Rows((Piece(width, node),)), shape)
 
@@ -228,37 +228,50 @@ def _transpose(lower: Lowering, call: Call, x: Any, *_: Any) -> Any:
 
 
 def _slice(lower: Lowering, call: Call, x: Any, dim: int = 0, start: Any = 0, stop: Any = None, step: int = 1) -> Any:
-    shape = lower.tensors[call.reads[0]].shape
-    size = shape[dim]
+    size = lower.tensors[call.reads[0]].shape[dim]
     low, high, _ = slice(start, stop).indices(size)
     if step == 1 and (low, high) == (0, size):
         return x
-    if step != 1 or dim % len(shape) != 1 or not isinstance(x, Rows):
+    if step != 1 or not _along_units(lower, call, dim) or not isinstance(x, Rows):
         raise UntraceableError(f"{call.name} along rows, or with a step")
     return Rows(lower.graph.join(lower.graph.cut(x.pieces, low, high)))
 
 
 def _split(lower: Lowering, call: Call, x: Any, sizes: Any, dim: int = 0) -> Any:
     parts, start = [], 0
-    if dim % 2 != 1 or not isinstance(x, Rows):
+    if not _along_units(lower, call, dim) or not isinstance(x, Rows):
         raise UntraceableError(f"{call.name} along rows")
     for number in call.writes:
-        width = lower.tensors[number].shape[1]
+        width = lower.tensors[number].shape[-1]
         parts.append(Rows(lower.graph.cut(x.pieces, start, start + width)))
         start += width
     return parts
 
 
 def _select(lower: Lowering, call: Call, x: Any, dim: int, index: int) -> Any:
-    if dim % 2 != 1 or not isinstance(x, Rows) or x.flat:
+    shape = lower.tensors[call.reads[0]].shape
+    if dim % len(shape) == 0 or not isinstance(x, Rows):
         raise UntraceableError(f"{call.name} of one row")
+    if not _along_units(lower, call, dim):  # the one step of B 1 W
+        return lower.shaped(x, lower.result(call).shape)
     index %= x.width
     (piece,) = lower.graph.cut(x.pieces, index, index + 1)
-    return Rows((Piece(1, lower.graph.at(piece.node, 0)),), flat=True)
+    return lower.shaped(Rows((Piece(1, lower.graph.at(piece.node, 0)),)), lower.result(call).shape)
+
+
+def _along_units(lower: Lowering, call: Call, dim: int) -> bool:
+    """Whether an operation goes along the units of a row: the last of B W or B 1 W."""
+    dims = lower.tensors[call.reads[0]].dim()
+    return dims > 1 and dim % dims == dims - 1
+
+
+def _over_units(lower: Lowering, call: Call, dims: Any) -> bool:
+    """Whether an operation goes over all units of each row and nothing else."""
+    return dims is not None and len(dims) == 1 and _along_units(lower, call, dims[0])
 
 
 def _cat(lower: Lowering, call: Call, parts: Sequence[Any], dim: int = 0) -> Any:
-    if dim % 2 != 1:
+    if not _along_units(lower, call, dim):
         raise UntraceableError(f"{call.name} along rows")
     rows = [lower.rows(part) for part in parts]
     return Rows(lower.graph.join([piece for part in rows for piece in part.pieces]))
@@ -275,15 +288,15 @@ def _slice_backward(lower: Lowering, call: Call, x: Any, sizes: Any, dim: int, s
     low, high, _ = slice(start, stop).indices(sizes[dim])
     if (low, high) == (0, sizes[dim]) and step == 1:
         return x
-    if dim % len(sizes) != 1 or step != 1:
+    if dim % len(sizes) in (0, len(sizes) - 2) or step != 1:
         raise UntraceableError(f"{call.name} along rows, or with a step")
-    return _padded(lower, lower.rows(x), sizes[1], low, lower.result(call).dtype)
+    return _padded(lower, lower.rows(x), sizes[-1], low, lower.result(call).dtype)
 
 
 def _select_backward(lower: Lowering, call: Call, x: Any, sizes: Any, dim: int, index: int) -> Any:
-    if dim % len(sizes) != 1:
+    if dim % len(sizes) in (0, len(sizes) - 2):
         raise UntraceableError(f"{call.name} of one row")
-    return _padded(lower, lower.rows(x), sizes[1], index % sizes[1], lower.result(call).dtype)
+    return _padded(lower, lower.rows(x), sizes[-1], index % sizes[-1], lower.result(call).dtype)
 
 
 def _fill(number: float) -> Callable[..., Any]:
@@ -321,21 +334,21 @@ def _addmm(lower: Lowering, call: Call, bias: Any, a: Any, b: Any) -> Any:
 
 def _sum(lower: Lowering, call: Call, x: Any, dims: Any = None, *_: Any) -> Any:
     rows = lower.rows(x)
-    dims = [0, 1] if not dims else sorted(dim % 2 for dim in dims)
-    if dims == [0] or rows.flat:
+    if dims and _over_units(lower, call, dims):
+        return lower.shaped(Rows((Piece(1, lower.reduced(rows, "sum")),)), lower.result(call).shape)
+    if rows.flat or [dim % 2 for dim in dims or ()] == [0]:
         return Total(rows=(rows,))
-    summed = Rows((Piece(1, lower.reduced(rows, "sum")),), flat=True)
-    return Total(rows=(summed,)) if dims == [0, 1] else lower.shaped(summed, lower.result(call).shape)
+    return Total(rows=(Rows((Piece(1, lower.reduced(rows, "sum")),), flat=True),))
 
 
 def _mean(lower: Lowering, call: Call, x: Any, dims: Any = None, *_: Any) -> Any:
-    if dims is None or [d % 2 for d in dims] != [1] or not isinstance(x, Rows):
+    if not _over_units(lower, call, dims) or not isinstance(x, Rows):
         raise UntraceableError(f"{call.name} over rows")
     return lower.shaped(Rows((Piece(1, _row_mean(lower, x).number),)), lower.result(call).shape)
 
 
 def _highest(lower: Lowering, call: Call, x: Any, dims: Any = (), *_: Any) -> Any:
-    if [d % 2 for d in dims] != [1] or not isinstance(x, Rows):
+    if not _over_units(lower, call, dims) or not isinstance(x, Rows):
         raise UntraceableError(f"{call.name} over rows")
     return lower.shaped(Rows((Piece(1, lower.reduced(x, "max")),)), lower.result(call).shape)
 
@@ -353,7 +366,7 @@ def _variance(lower: Lowering, rows: Rows, mean: Term, taken: float = 0) -> Term
 
 
 def _var(lower: Lowering, call: Call, x: Any, dims: Any = None, **_: Any) -> Any:
-    if dims is None or [d % 2 for d in dims] != [1] or not isinstance(x, Rows):
+    if not _over_units(lower, call, dims) or not isinstance(x, Rows):
         raise UntraceableError(f"{call.name} over rows")
     taken = call.kwargs.get("correction", 1)
     variance = _variance(lower, x, _row_mean(lower, x), 1 if taken is None else taken)
@@ -398,7 +411,7 @@ def _layer_norm_backward(lower: Lowering, call: Call, grad: Any, x: Any, shape: 
 
 
 def _softmax(lower: Lowering, call: Call, x: Any, dim: int, half: bool) -> Any:
-    if dim % 2 != 1 or not isinstance(x, Rows):
+    if not _along_units(lower, call, dim) or not isinstance(x, Rows):
         raise UntraceableError(f"{call.name} over rows")
     highest = Term(lower.graph, lower.reduced(x, "max"))
     powers = [Piece(w, (Term(lower.graph, n) - highest).apply("exp").number) for w, n in x.pieces]

@@ -42,7 +42,7 @@ def swept(
     try:
         bound = bind(cell, z, state)
     except UntraceableError as error:
-        _say(type(cell).__name__, str(error))
+        say_once(type(cell).__name__, str(error))
         return None
     anew = []
     if resets is not None:
@@ -77,6 +77,6 @@ def _check(leaves: list[Tensor], shape: tuple[int, ...], name: str, cell: Any) -
 
 
 @cache
-def _say(cell: str, reason: str) -> None:
+def say_once(cell: str, reason: str) -> None:
     """Says once why a cell is slow."""
     warnings.warn(f"{cell} runs in the plain loop, step by step: {reason}", PlainLoopWarning, stacklevel=4)

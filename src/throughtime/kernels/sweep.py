@@ -246,22 +246,29 @@ class Table:
         self.values["base", ("total", n)] = tensor.data_ptr()
         self.values["stride", ("total", n)] = tensor.stride(0) * tensor.element_size()
 
-    def run(self, descending: bool) -> None:
-        """Runs the kernel, on as many threads as the work is worth."""
+    def words(self, descending: bool, threads: int) -> "array[int]":
+        """The table: a counter, and all words in the order that the kernel reads them."""
         batch, resets = len(self.rows.lengths), self.rows.resets
-        work = self.compiled.work * batch * self.rows.steps
-        threads = 1 if work < PARALLEL else min(launch.threads(), batch)
-        order, lengths, starts = _shares(self.rows, threads)
+        shares = _shares(self.rows, threads)
         room = torch.empty(batch * sum(size for _, size in self.scratch) + LINE, dtype=torch.uint8)
+        self.alive += [*shares, room]
         place = -(-room.data_ptr() // LINE) * LINE
         for word, size in self.scratch:
             self.values[word] = place
             place += batch * size
         marks = (0, 0, 0) if resets is None else (resets.data_ptr(), resets.stride(0), resets.stride(1))
+        order, lengths, starts = shares
         lists = (starts.data_ptr(), order.data_ptr(), lengths.data_ptr())
         fixed = (threads, *lists, int(descending), *marks)
         words = self.compiled.emitted.words[len(fixed) :]
-        table = array("q", (0, *fixed, *[self.values[word] for word in words]))
+        return array("q", (0, *fixed, *[self.values[word] for word in words]))
+
+    def run(self, descending: bool) -> None:
+        """Runs the kernel, on as many threads as the work is worth."""
+        batch = len(self.rows.lengths)
+        work = self.compiled.work * batch * self.rows.steps
+        threads = 1 if work < PARALLEL else min(launch.threads(), batch)
+        table = self.words(descending, threads)
         launch.run(self.compiled.address, table.buffer_info()[0], threads)
 
 

@@ -5,6 +5,7 @@ from throughtime.layers.check import check_cell, check_core
 from throughtime.layers.dropout import VariationalDropout
 from throughtime.layers.scan import Core, Recurrent, fold, scan
 from throughtime.layers.stack import Stack
+from throughtime.layers.stream import Stream
 from throughtime.layers.torch_weights import from_torch, to_torch
 from throughtime.layers.window import Window, WindowState
 
@@ -14,6 +15,7 @@ __all__ = [
     "Core",
     "Recurrent",
     "Stack",
+    "Stream",
     "VariationalDropout",
     "Window",
     "WindowState",

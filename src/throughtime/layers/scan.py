@@ -11,6 +11,7 @@ from throughtime.cells.cell import Cell
 from throughtime.errors import ArgumentError
 from throughtime.kernels.run import swept
 from throughtime.layers import fused
+from throughtime.layers.stream import Stream
 from throughtime.padded import Padded
 
 S = TypeVar("S")
@@ -161,3 +162,7 @@ class Recurrent(nn.Module):
         """One step of the cell, on x (B D), in whichever direction the caller walks."""
         z = tree.map(lambda tensor: tensor[:, 0], self.cell.project(x[:, None]))
         return self.cell.step(z, state)
+
+    def stream(self, batch: int = 1, state: Any = None) -> Stream[Any]:
+        """This core at work on sequences that never end, one item of each row at a time."""
+        return Stream(self, batch, state)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from throughtime.errors import ArgumentError
 from throughtime.layers.dropout import VariationalDropout
 from throughtime.layers.scan import Core
+from throughtime.layers.stream import Stream
 from throughtime.padded import Padded
 
 
@@ -72,3 +73,7 @@ class Stack(nn.Module):
             x = y + x if self.residual and y.shape == x.shape else y
             after.append(new)
         return x, tuple(after)
+
+    def stream(self, batch: int = 1, state: Any = None) -> Stream[Any]:
+        """This core at work on sequences that never end, one item of each row at a time."""
+        return Stream(self, batch, state)

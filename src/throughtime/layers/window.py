@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from throughtime.errors import ArgumentError
+from throughtime.layers.stream import Stream
 from throughtime.padded import Padded
 
 
@@ -72,6 +73,10 @@ class Window(nn.Module):
         """One window, on x (B D)."""
         line = torch.cat([state.recent, x[:, None]], 1)
         return self._perceptron(line.flatten(1)), WindowState(line[:, 1:])
+
+    def stream(self, batch: int = 1, state: WindowState | None = None) -> Stream[WindowState]:
+        """This core at work on sequences that never end, one item of each row at a time."""
+        return Stream(self, batch, state)
 
     def _perceptron(self, x: Tensor) -> Tensor:
         for layer in self.layers:
