@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
+from throughtime import cells
 from throughtime.cli.main import COMMANDS, run
 
 
@@ -138,13 +140,56 @@ def test_show_tells_what_a_run_is(trained, text, tmp_path, capsys):
     assert len(facts["data"]["text_sha256"]) == 64
 
 
-def test_doctor_tells_versions_and_the_cache(capsys, monkeypatch):
-    monkeypatch.setenv("THROUGHTIME_CACHE", "/somewhere/else")
+def doctor(capsys):
     assert run(["doctor", "--json"]) == 0
-    facts = json.loads(capsys.readouterr().out)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_doctor_tells_versions_and_threads(capsys):
+    facts = doctor(capsys)
     assert facts["torch"]
-    assert facts["kernels cache"].startswith("/somewhere/else")
+    assert facts["numba"]
+    assert re.fullmatch(r"\d+ float32, \d+ float64", facts["sweep vectors"])
+    assert facts["sweep threads"]
     assert run(["doctor"]) == 0
+    assert re.search(r"^sweep cache usable +(yes|no: .+)$", capsys.readouterr().out, re.M)
+
+
+def test_doctor_tells_what_the_cache_of_sweeps_holds(capsys, monkeypatch, tmp_path):
+    from throughtime.inspect.source import sweep_source
+
+    monkeypatch.setenv("THROUGHTIME_CACHE", str(tmp_path / "cache"))
+    facts = doctor(capsys)
+    assert (facts["sweep cache"], facts["sweep cache usable"]) == (str(tmp_path / "cache"), "yes")
+    assert (facts["sweep cache programs"], facts["sweep cache MB"]) == (0, 0)
+    assert not (tmp_path / "cache").exists()
+    with torch.no_grad():
+        sweep_source(cells.Elman(2, 3))  # the sweep and the product that it calls
+    facts = doctor(capsys)
+    assert (facts["sweep cache programs"], facts["sweep cache outdated"]) == (2, 0)
+    assert facts["sweep cache MB"] > 0
+    (folder,) = (tmp_path / "cache").iterdir()
+    folder.rename(folder.with_name("before"))
+    assert doctor(capsys)["sweep cache outdated"] == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("{file}/cache", "no: {file} is not a folder"),
+        ("~nouser/cache", "no: there is no home folder for ~nouser/cache"),
+        ("{open}", "may be written by all"),
+    ],
+)
+def test_doctor_tells_why_the_cache_is_not_used(place, says, capsys, monkeypatch, tmp_path):
+    from throughtime.kernels import build
+
+    places = {"file": str(tmp_path / "file"), "open": str(tmp_path / "open")}
+    (tmp_path / "file").write_text("")
+    (tmp_path / "open" / build.toolchain()).mkdir(parents=True)
+    (tmp_path / "open" / build.toolchain()).chmod(0o777)
+    monkeypatch.setenv("THROUGHTIME_CACHE", place.format(**places))
+    assert says.format(**places) in doctor(capsys)["sweep cache usable"]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import tyro
 
 from throughtime.cli.parse import parse
+from throughtime.kernels import build
 
-PACKAGES = ("torch", "numpy", "safetensors", "pydantic", "tyro", "rich", "jaxtyping")
+PACKAGES = ("torch", "numpy", "numba", "llvmlite", "safetensors", "pydantic", "tyro", "rich", "jaxtyping")
 EXTRAS = {"tokenizers": "subword", "pooch": "fetch", "matplotlib": "draw"}
 
 
@@ -54,15 +55,37 @@ def _facts() -> dict[str, Any]:
         "vector instructions": torch.backends.cpu.get_cpu_capability(),
         "oneDNN": "available" if "USE_MKLDNN=ON" in torch.__config__.show() else "not available",
         "GPUs": ", ".join(gpus) or "none",
-        "kernels cache": f"{cache_folder()} (not used yet: no compiled kernels in this version)",
+        **_sweeps(build.cache_folder()),
     }
     return facts
 
 
-def cache_folder() -> Path:
-    """Where compiled things are kept: THROUGHTIME_CACHE, or a folder in the user's cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("THROUGHTIME_CACHE") or Path(base) / "throughtime")
+def _sweeps(folder: Path) -> dict[str, Any]:
+    """Where compiled sweeps are kept, what is there, and what they run on."""
+    from throughtime.kernels import launch, vector
+
+    programs = list(folder.glob("*/*.py"))
+    current = folder / build.toolchain()
+    size = sum(path.stat().st_size for path in folder.glob("*/**/*") if path.is_file())
+    return {
+        "sweep cache": str(folder),
+        "sweep cache usable": _refusal(current) or "yes",
+        "sweep cache programs": len(programs),
+        "sweep cache outdated": sum(path.parent != current for path in programs),
+        "sweep cache MB": round(size / 1e6, 1),
+        "sweep vectors": f"{vector.host_lanes('float32')} float32, {vector.host_lanes('float64')} float64",
+        "sweep threads": launch.runtime() or "Python's (no OpenMP runtime was found)",
+    }
+
+
+def _refusal(folder: Path) -> str | None:
+    """Why compiled sweeps are not kept in a folder, if they are not."""
+    if reason := build.refusal(folder):
+        return f"no: {reason}"
+    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+    if not there.is_dir():
+        return f"no: {there} is not a folder"
+    return None if os.access(there, os.W_OK | os.X_OK) else f"no: {there} cannot be written to"
 
 
 def _version(package: str) -> str | None:

@@ -1,7 +1,8 @@
 """Emitted source to machine code: written to the cache folder, imported from there, compiled once a machine.
 
 The cache is a folder of readable `.py` files, with Numba's compiled code beside them. It is this user's own, as
-`__pycache__` is: a folder that others may write to is not used. Without a usable folder, sources are compiled in memory.
+`__pycache__` is: a folder that others may write to is not used. Without a usable folder, sources are compiled in
+memory.
 """
 
 import functools
@@ -24,11 +25,8 @@ ENVIRONMENT = "THROUGHTIME_CACHE"
 
 def cache_folder() -> Path:
     """Where compiled sweeps are kept: $THROUGHTIME_CACHE, or the user's cache folder."""
-    named = os.environ.get(ENVIRONMENT)
-    if named:
-        return Path(named).expanduser()
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "throughtime"
+    named = os.environ.get(ENVIRONMENT) or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "throughtime")
+    return Path(os.path.expanduser(named))  # leaves a home that there is not as it stands; `refusal` says so
 
 
 @functools.cache
@@ -66,10 +64,10 @@ def _module(source: str, name: str, root: str) -> types.ModuleType:
 
 def _written(source: str, folder: Path, name: str) -> Path:
     """The source as a file of the cache: whole or absent, whoever else writes it at the same time."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    mode = folder.stat()
-    if hasattr(os, "getuid") and (mode.st_uid != os.getuid() or mode.st_mode & stat.S_IWOTH):
-        raise StorageError(f"{folder} belongs to another user or may be written by all")
+    if not refusal(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if reason := refusal(folder):
+        raise StorageError(reason)
     path = folder / f"{name}.py"
     if not path.exists() or path.read_text() != source:
         handle, part = tempfile.mkstemp(dir=folder, prefix=f".{name}")
@@ -81,6 +79,18 @@ def _written(source: str, folder: Path, name: str) -> Path:
             Path(part).unlink(missing_ok=True)
             raise
     return path
+
+
+def refusal(folder: Path) -> str | None:
+    """Why a folder, there or not, is not used."""
+    if str(folder).startswith("~"):
+        return f"there is no home folder for {folder}"
+    if not folder.exists() or not hasattr(os, "getuid"):
+        return None
+    mode = folder.stat()
+    if mode.st_uid != os.getuid() or mode.st_mode & stat.S_IWOTH:
+        return f"{folder} belongs to another user or may be written by all"
+    return None
 
 
 def _import(source: str, name: str, path: str) -> types.ModuleType:

@@ -68,13 +68,18 @@ def take(typing: Any, address: Any) -> Any:
 @lru_cache(maxsize=1)
 def _team() -> Callable[[int, int, int, int], None] | None:
     """`GOMP_parallel` of the OpenMP runtime in this process, or None."""
-    for path in _loaded():
-        parallel = getattr(ctypes.CDLL(path), "GOMP_parallel", None)
-        if parallel is not None:
-            parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
-            parallel.restype = None
-            return parallel  # type: ignore[no-any-return]
-    return None
+    path = runtime()
+    if path is None:
+        return None
+    parallel: Any = ctypes.CDLL(path).GOMP_parallel
+    parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+    parallel.restype = None
+    return parallel  # type: ignore[no-any-return]
+
+
+def runtime() -> str | None:
+    """The library whose threads run sweeps; None where Python's do."""
+    return next((path for path in _loaded() if hasattr(ctypes.CDLL(path), "GOMP_parallel")), None)
 
 
 def _loaded() -> list[str]:
