@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from throughtime import cells as cells
+    from throughtime import drop_in as drop_in
     from throughtime.errors import ThroughtimeError as ThroughtimeError
+    from throughtime.kernels.run import PlainLoopWarning as PlainLoopWarning
     from throughtime.layers import Bidirectional as Bidirectional
     from throughtime.layers import Recurrent as Recurrent
     from throughtime.layers import Stack as Stack
@@ -35,6 +37,7 @@ _HOMES = {
     "Bidirectional": "layers",
     "Language": "recipes",
     "Padded": "padded",
+    "PlainLoopWarning": "kernels.run",
     "Progress": "train",
     "Recurrent": "layers",
     "Stack": "layers",
@@ -50,12 +53,14 @@ _HOMES = {
     "to_torch": "layers",
 }
 
-__all__ = ["__version__", "cells", *_HOMES]  # noqa: PLE0604  (names, all of them)
+_PACKAGES = ("cells", "drop_in")
+
+__all__ = ["__version__", *_PACKAGES, *_HOMES]  # noqa: PLE0604  (names, all of them)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "cells":
-        return import_module("throughtime.cells")
+    if name in _PACKAGES:
+        return import_module(f"throughtime.{name}")
     if name in _HOMES:
         return getattr(import_module(f"throughtime.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'throughtime' has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Int
@@ -41,7 +42,16 @@ class Padded:
     @classmethod
     def full(cls, data: Tensor) -> "Padded":
         """Sequences that all fill their rows."""
-        return cls(data, torch.full(data.shape[:1], data.shape[1]))
+        if data.dim() < 2:
+            raise ArgumentError(f"data {tuple(data.shape)} is not B T ...")
+        return cls._of_checked(data, torch.full(data.shape[:1], data.shape[1]))
+
+    @classmethod
+    def _of_checked(cls, data: Tensor, lengths: Tensor) -> "Padded":
+        """A batch whose lengths are known to fit, without looking at them again."""
+        made = object.__new__(cls)
+        made.__dict__.update(data=data, lengths=lengths)
+        return made
 
     @classmethod
     def of(cls, sequences: Sequence[Tensor]) -> "Padded":
@@ -56,7 +66,7 @@ class Padded:
         """T, the length of the rows."""
         return self.data.shape[1]
 
-    @property
+    @cached_property
     def is_full(self) -> bool:
         """Whether no row has padding."""
         return bool((self.lengths == self.steps).all())
@@ -69,6 +79,8 @@ class Padded:
 
     def replace(self, data: Tensor) -> "Padded":
         """The same lengths over other data."""
+        if data.shape[:2] == self.data.shape[:2]:
+            return Padded._of_checked(data, self.lengths)
         return Padded(data, self.lengths)
 
     def zeroed(self) -> "Padded":

@@ -39,7 +39,7 @@ def run(program: Program, rows: Rows, leaves: Leaves, recompute: bool) -> tuple[
     if not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in flat)):
         done = sweep.forward(program, rows, [unit_stride(leaf) for leaf in leaves.z], *leaves[1:], keep=False)
         return done.output, done.state
-    output, *state = _Sweep.apply(program, rows, sizes, recompute, *flat)
+    output, *state = _Sweep.apply(program, rows, sizes, recompute, *flat)  # type: ignore[no-untyped-call]
     return output, state
 
 
@@ -71,7 +71,7 @@ class _Sweep(torch.autograd.Function):
         flat, rest = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
         leaves = Leaves.of(flat, ctx.sizes)
         if torch.is_grad_enabled():
-            found = _plainly(ctx.program.traced, ctx.rows, leaves, cotangents)
+            found: Sequence[Tensor | None] = _plainly(ctx.program.traced, ctx.rows, leaves, cotangents)
         elif ctx.depth:
             cuts = [list(rest[n : n + ctx.sizes[1]]) for n in range(0, len(rest), ctx.sizes[1])]
             found = _from_cuts(ctx.program, ctx.rows, leaves, cuts, cotangents)

@@ -193,7 +193,7 @@ FORMULAS |= {
     "pow": _power,
     "relu": lambda x: x.apply("maximum", 0.0),
     "clamp": _clamp,
-    "clamp_min": lambda x, low: _clamp(x, low),
+    "clamp_min": _clamp,
     "clamp_max": lambda x, high: _clamp(x, None, high),
     "where": where,
     "masked_fill": lambda x, mask, value: where(mask, x.like(value), x),

@@ -165,7 +165,8 @@ class Lowering:
                 mask = term.element == "bool" and base in ("where", "masked_fill")
                 args[n] = term if mask else term.cast(element)
             pieces.append(Piece(width, formula(*args, **call.kwargs).number))
-        return self.shaped(Rows(tuple(pieces)), out.shape)
+        shaped: Rows = self.shaped(Rows(tuple(pieces)), out.shape)
+        return shaped
 
     def shaped(self, value: Any, shape: Sequence[int]) -> Any:
         """The value viewed or expanded to a shape that keeps rows apart."""
@@ -404,7 +405,7 @@ def _layer_norm_backward(lower: Lowering, call: Call, grad: Any, x: Any, shape: 
 
     mean_g = _row_mean(lower, rows(inner))
     mean_gn = _row_mean(lower, rows([g * n for g, n in zip(inner, normal, strict=True)]))
-    results = [rows([d * (g - mean_g - n * mean_gn) for g, n in zip(inner, normal, strict=True)])]
+    results: list[Any] = [rows([d * (g - mean_g - n * mean_gn) for g, n in zip(inner, normal, strict=True)])]
     results.append(Total(rows=(rows([g * n for (_, (g, *_)), n in zip(cut, normal, strict=True)]),)))
     results.append(Total(rows=(rows([g for _, (g, *_) in cut]),)))
     return [result for result, want in zip(results, wanted, strict=True) if want]

@@ -108,7 +108,7 @@ class _Planner:
         if any(grad is not None for grads in (eq.z_grads, eq.state_grads, eq.shared_grads) for grad in grads):
             sinks, outers, totals = self._backward_sinks()
             inputs = {n: self._taped_rows(p.rows) for n, p in enumerate(self.products) if self._is_later(p.rows)}
-            state = [("cotangent", n + 1) for n, flows in enumerate(eq.cotangents[1:]) if flows]
+            state: list[Area] = [("cotangent", n + 1) for n, flows in enumerate(eq.cotangents[1:]) if flows]
             backward = _kernel(self.graph, self.products, sinks, inputs, state)
         sinks = [*_sinks(("output", 0), eq.output.pieces)]
         for n, rows in enumerate(eq.new_state):
@@ -188,14 +188,14 @@ class _Planner:
             node = self.graph[number]
             if node.operation in ("load", "spread"):
                 kind, which = node.source
-                later = kind == "cotangent" or (kind == "product" and self._is_later(self.products[which].rows))
+                later = kind == "cotangent" or (kind == "product" and self._is_later(self.products[int(which)].rows))
             else:
-                later = any([self._later(operand) for operand in node.operands])
+                later = any(self._later(operand) for operand in node.operands)
             self.later[number] = later
         return self.later[number]
 
     def _is_later(self, rows: Rows) -> bool:
-        return any([self._later(piece.node) for piece in rows.pieces])
+        return any(self._later(piece.node) for piece in rows.pieces)
 
     def _taped_rows(self, rows: Rows) -> Rows:
         return Rows(tuple(Piece(width, self._from_tape(node, width)) for width, node in rows.pieces), rows.flat)
@@ -291,7 +291,7 @@ class _Scheduler:
         if number not in self.levels:
             node = self.graph[number]
             if node.operation in ("load", "spread") and node.source[0] == "product":
-                level = self._product_level(node.source[1])
+                level = self._product_level(int(node.source[1]))
             else:
                 level = max([self._level(operand) for operand in node.operands], default=0)
                 level += node.operation in REDUCTIONS
@@ -304,16 +304,18 @@ class _Scheduler:
     def _aim(self, sinks: list[Sink], state: list[Area]) -> tuple[list[Sink], dict[int, Multiply]]:
         """Products that read the state itself, and products that end in the state: no copies for them."""
         used = [load.source[1] for load in self._product_loads(sinks)]
-        multiplies, kept = {}, []
+        multiplies: dict[int, Multiply] = {}
+        kept: list[Sink] = []
         for n, rows in self.inputs.items():
-            node, source = self.graph[rows.pieces[0].node], ("input", n)
+            node = self.graph[rows.pieces[0].node]
+            source: Area = ("input", n)
             if len(rows.pieces) == 1 and node.operation == "load" and node.offset == 0 and node.source in state:
                 source = node.source
             multiplies[n] = Multiply(n, source, ("product", n), False)
         for sink in sinks:
-            n, rest = self._ends(sink)
-            if n is not None and sink.area in state and used.count(n) == 1:
-                multiplies[n] = Multiply(n, multiplies[n].source, sink.area, rest is not None)
+            whole, rest = self._ends(sink)
+            if whole is not None and sink.area in state and used.count(whole) == 1:
+                multiplies[whole] = Multiply(whole, multiplies[whole].source, sink.area, rest is not None)
                 kept += [] if rest is None else [sink._replace(node=rest)]
             else:
                 kept.append(sink)
@@ -347,7 +349,7 @@ class _Scheduler:
         node = self.graph[number]
         if node.operation != "load" or node.source[0] != "product" or node.offset or sink.offset or sink.adds:
             return None
-        which = node.source[1]
+        which = int(node.source[1])
         return which if self.products[which].width == sink.width else None
 
     def _reduce(self, levels: list[Level]) -> None:

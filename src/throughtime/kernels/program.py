@@ -1,7 +1,7 @@
 """Programs: a cell's step, traced and compiled, found again as long as nothing about the cell has changed."""
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import NoneType
@@ -100,7 +100,7 @@ class Program:
             owner=made,
             constants=constants,
             scratch={a: spread(width * TYPES[kernel.elements[a]].itemsize) for a, width in kernel.widths.items()},
-            vectors=[n for kind, which in words if kind == "base" and which[0] == "shared" for n in which[1:]],
+            vectors=[int(which[1]) for _, which in words if isinstance(which, tuple) and which[0] == "shared"],
             products=made_here,
             work=work,
         )
@@ -133,7 +133,16 @@ class Bound:
     shared: list[Tensor]
 
 
-def bind(cell: Any, z: Any, state: Any) -> Bound:
+Wants = tuple[tuple[bool, ...], ...]  # which leaves of z, of the state, and which shared tensors want a gradient
+
+
+def asked(groups: Sequence[Sequence[Tensor]]) -> Wants:
+    """A gradient for what autograd follows."""
+    grads = torch.is_grad_enabled()
+    return tuple(tuple(grads and leaf.requires_grad for leaf in group) for group in groups)
+
+
+def bind(cell: Any, z: Any, state: Any, wants: Callable[[Sequence[Sequence[Tensor]]], Wants] = asked) -> Bound:
     """The program of a cell's step for z (a tree: B T ...) and state (a tree: B ...), with its shared tensors.
 
     Raises `UntraceableError` when there can be none, naming what stands in the way.
@@ -144,22 +153,21 @@ def bind(cell: Any, z: Any, state: Any) -> Bound:
         known = _known[cell] = _Known(condition, slots_of(cell))
     z_leaves, state_leaves = ([leaf for _, leaf in tree.leaves(part)] for part in (z, state))
     slots = [slot.tensor() for slot in known.slots]
-    shape = (
+    sizes = (
         tuple((leaf.shape[2:], leaf.dtype) for leaf in z_leaves),
         tuple((s.shape[1:], s.dtype) for s in state_leaves),
     )
-    shape = (*shape, _kinds(slots), _structure(z), _structure(state))
+    shape = (*sizes, _kinds(slots), _structure(z), _structure(state))
     traced = known.traces.get(shape)
     if traced is None:
         traced = known.traces[shape] = _trace(cell, known.slots, z, state)
     if isinstance(traced, UntraceableError):
         raise traced
     shared = traced.share(slots)
-    grads = torch.is_grad_enabled()
-    wants = tuple(tuple(grads and leaf.requires_grad for leaf in group) for group in (z_leaves, state_leaves, shared))
-    program = known.programs.get((shape, wants))
+    wanted = wants((z_leaves, state_leaves, shared))
+    program = known.programs.get((shape, wanted))
     if program is None:
-        program = known.programs[shape, wants] = _program(type(cell).__name__, traced, wants)
+        program = known.programs[shape, wanted] = _program(type(cell).__name__, traced, wanted)
     if isinstance(program, UntraceableError):
         raise program
     return Bound(program, shared)

@@ -56,14 +56,14 @@ class Recording(NamedTuple):
     results: list[int | None]
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Numbers tensors as they appear and lists the operations on them.
 
     `decompose` gives for an operation a function of smaller ones, or None to take it as it is.
     """
 
     def __init__(self, inputs: Sequence[Tensor], decompose: Callable[[Any], Callable[..., Any] | None]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.tensors: list[Tensor] = []  # kept alive, so that an id means one tensor
         self.numbers: dict[int, int] = {}
         self.calls: list[Call] = []
@@ -106,10 +106,10 @@ class Recorder(TorchDispatchMode):
         if smaller is not None:
             with self:
                 return smaller(*args, **kwargs)
-        places = pytree.tree_map(self._place, (args, kwargs))
+        places, named = pytree.tree_map(self._place, (args, kwargs))
         results = func(*args, **kwargs)
         numbered = pytree.tree_map(lambda leaf: self.number(leaf) if isinstance(leaf, Tensor) else leaf, results)
-        self.calls.append(Call(func, *places, numbered))
+        self.calls.append(Call(func, places, named, numbered))
         return results
 
 

@@ -30,6 +30,8 @@ def swept(
     A sweep has float32 and float64 numbers on the CPU. What stands in the way of a step is said once, in a warning.
     Raises `ArgumentError` when the state or what the cell projects does not fit the inputs.
     """
+    if torch.compiler.is_compiling():
+        return _in_graph(cell, inputs, state, reverse, resets)
     if inputs.data.numel() == 0 or not _plain_tensors(inputs.data):
         return None
     z = cell.project(inputs.data)
@@ -48,16 +50,36 @@ def swept(
     if resets is not None:
         resets = (resets & inputs.mask).contiguous()
         anew = [leaf for _, leaf in tree.leaves(cell.initial(batch))]
-    rows = Rows(inputs.lengths, steps, reverse, resets)
+    rows = Rows(inputs.lengths, steps, reverse, resets, not inputs.is_full)
     leaves = Leaves(z_leaves, state_leaves, anew, bound.shared)
     output, new = differentiable.run(bound.program, rows, leaves, recompute)
     found = iter(new)
     return output, tree.map(lambda _: next(found), state)
 
 
+def _in_graph(cell: Any, inputs: Padded, state: S, reverse: bool, resets: Tensor | None) -> tuple[Tensor, S] | None:
+    """`swept` for torch's compiler: an operator in its graph."""
+    from throughtime.kernels import operator  # brings torch's compiler with it, which is here already
+
+    number = operator.enter(cell) if inputs.data.device.type == "cpu" else -1
+    if number < 0:
+        return None
+    z_leaves, state_leaves = ([leaf for _, leaf in tree.leaves(part)] for part in (cell.project(inputs.data), state))
+    anew = []
+    if resets is not None:
+        resets = resets & inputs.mask
+        anew = [leaf for _, leaf in tree.leaves(cell.initial(len(inputs.data)))]
+    shared = operator.share(number, operator.weights_of(cell))
+    everything = (*z_leaves, *state_leaves, *anew, *shared)
+    keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in everything)
+    found = operator.sweep_forward(z_leaves, state_leaves, anew, shared, inputs.lengths, resets, number, reverse, keep)
+    rest = iter(found[1:])
+    return found[0], tree.map(lambda _: next(rest), state)
+
+
 def _plain_tensors(data: Tensor) -> bool:
-    """Whether nothing stands between us and the numbers: no compiler, no transform, no autocast."""
-    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+    """Whether nothing stands between us and the numbers: no transform, no autocast."""
+    if torch._C._functorch.peek_interpreter_stack() is not None:
         return False
     return not torch.is_autocast_enabled("cpu") and _fits(data)
 

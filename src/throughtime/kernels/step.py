@@ -1,7 +1,7 @@
 """One step of a whole core in one call of machine code, for streams: microseconds at batch 1.
 
-The core's `step` is traced with its projections, all of its layers at once, and compiled as a sweep of one step. Weights
-are packed once, and the table of the kernel stays as it is but for two addresses: the input's and the output's.
+The core's `step` is traced with its projections, all of its layers at once, and compiled as a sweep of one step.
+Weights are packed once, and the table of the kernel stays as it is but for two addresses: the input's and the output's.
 """
 
 from array import array
@@ -27,7 +27,7 @@ class CompiledStep:
             state = tree.map(lambda leaf: leaf.clone(memory_format=torch.contiguous_format), state)
             x = torch.zeros(batch, 1, core.width, dtype=kind)
             bound = bind(core, x, state)
-            program, rows = bound.program, Rows(torch.ones(batch, dtype=torch.int64), 1, False, None)
+            program, rows = bound.program, Rows(torch.ones(batch, dtype=torch.int64), 1, False, None, False)
             self.width, self.kind = program.equations.output.width, program.output_type
             table = Table(program, program.forward, program.plan.forward, rows)
             table.timed(("z", 0), x)
@@ -39,7 +39,7 @@ class CompiledStep:
         self.state, self.batch = state, batch
         names = program.forward.emitted.words
         self._alive = (table, words)
-        self._counter, self._input, self._output = 0, 1 + names.index(("base", ("z", 0))), 1 + names.index(("base", ("output", 0)))
+        self._input, self._output = (1 + names.index(("base", area)) for area in (("z", 0), ("output", 0)))
         self._words: array[int] = words
         self._address = words.buffer_info()[0]
         self._invoke = launch.invoke(program.forward.address)

@@ -8,15 +8,15 @@ still alive stand together, and no thread waits for another.
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from throughtime.kernels import launch
-from throughtime.kernels.expression import Source
 from throughtime.kernels.emit import Word
+from throughtime.kernels.expression import Source
 from throughtime.kernels.plan import Area, Column, Kernel
 from throughtime.kernels.product import pack
 from throughtime.kernels.program import LINE, TYPES, Compiled, Program, spread
@@ -34,16 +34,13 @@ class Rows:
     steps: int  # T
     reverse: bool
     resets: Tensor | None  # B T, bool
+    ragged: bool  # whether some row is shorter than the others
 
     def between(self, start: int, stop: int) -> "Rows":
         """The same rows over an interval of time."""
         resets = None if self.resets is None else self.resets[:, start:stop]
-        return Rows((self.lengths - start).clamp(0, stop - start), stop - start, self.reverse, resets)
-
-    @cached_property
-    def ragged(self) -> bool:
-        """Whether some row is shorter than the others."""
-        return len(self.lengths) > 0 and int(self.lengths.min()) < self.steps
+        lengths, steps = (self.lengths - start).clamp(0, stop - start), stop - start
+        return Rows(lengths, steps, self.reverse, resets, self.ragged and int(lengths.min()) < steps)
 
 
 @dataclass

@@ -7,6 +7,7 @@
 The gradient is recorded too, by torch's autograd over the core, so that an operation's derivative is torch's own.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -219,9 +220,8 @@ def _needed(calls: Sequence[Call], results: Sequence[int]) -> list[Call]:
 def _rows_for(tensors: Sequence[Tensor]) -> int:
     """A number of rows that no tensor has as one of its sizes."""
     sizes = {size for tensor in tensors for size in tensor.shape}
-    return next(
-        n for n in (61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, *range(127, 9999)) if n not in sizes
-    )
+    primes = (61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113)
+    return next(n for n in itertools.chain(primes, itertools.count(127)) if n not in sizes)
 
 
 def _has_size(call: Call, size: int) -> bool:

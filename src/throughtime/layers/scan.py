@@ -75,7 +75,7 @@ def scan(
     _check(cell, inputs, resets)
     if state is None:
         state = cell.initial(len(inputs.data))
-    if resets is None and not recompute and fused.wins(cell, inputs):
+    if resets is None and not recompute and not torch.compiler.is_compiling() and fused.wins(cell, inputs):
         return fused.run(cell, inputs, state, reverse)
     done = None
     if inputs.data.shape[:2].numel() * cell.hidden >= SMALL:
