@@ -8,7 +8,7 @@ import pytest
 
 import throughtime
 
-HEAVY = ["torch", "numpy", "pydantic", "tyro", "rich"]
+HEAVY = ["torch", "numpy", "numba", "pydantic", "tyro", "rich"]
 
 
 @pytest.mark.parametrize("name", throughtime.__all__)
@@ -16,7 +16,7 @@ def test_every_public_name_resolves_to_a_thing_of_that_name(name):
     thing = getattr(throughtime, name)
     if name == "__version__":
         assert thing
-    elif name == "cells":
+    elif name in ("cells", "drop_in"):
         assert inspect.ismodule(thing)
     else:
         assert not inspect.ismodule(thing)
@@ -50,7 +50,7 @@ def test_the_package_is_typed():
     assert (Path(throughtime.__file__).parent / "py.typed").is_file()
 
 
-@pytest.mark.parametrize("package", ["cells", "data", "heads", "layers", "models", "search"])
+@pytest.mark.parametrize("package", ["cells", "data", "drop_in", "heads", "layers", "models", "search"])
 def test_each_floor_has_the_names_that_it_lists(package):
     module = import_module(f"throughtime.{package}")
     names = getattr(module, "__all__", [])
