@@ -42,6 +42,7 @@ def test_twice_differentiated_is_finite_differences_twice(kind, ragged):
     assert torch.autograd.gradgradcheck(answer, leaves, fast_mode=True)
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # torch says it of its own
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "single"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_penalty_on_the_gradient_learns_as_in_torch(kind, dtype):
