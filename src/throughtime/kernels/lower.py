@@ -125,7 +125,7 @@ class Lowering:
     def _call(self, call: Call) -> Any:
         name = call.name.removeprefix("aten.")
         base = name.split(".")[0]
-        if base == "add" and any(isinstance(self._value(arg), Total) for arg in call.args):
+        if base == "add" and all(isinstance(self._value(arg), Total) for arg in call.args) and not call.kwargs:
             first, second = (self._value(arg) for arg in call.args)
             return Total(first.outers + second.outers, first.rows + second.rows)
         if base in FORMULAS or base in COMPARISONS:
@@ -289,14 +289,16 @@ def _slice_backward(lower: Lowering, call: Call, x: Any, sizes: Any, dim: int, s
     low, high, _ = slice(start, stop).indices(sizes[dim])
     if (low, high) == (0, sizes[dim]) and step == 1:
         return x
-    if dim % len(sizes) in (0, len(sizes) - 2) or step != 1:
+    if dim % len(sizes) != len(sizes) - 1 or len(sizes) == 1 or step != 1:
         raise UntraceableError(f"{call.name} along rows, or with a step")
     return _padded(lower, lower.rows(x), sizes[-1], low, lower.result(call).dtype)
 
 
 def _select_backward(lower: Lowering, call: Call, x: Any, sizes: Any, dim: int, index: int) -> Any:
-    if dim % len(sizes) in (0, len(sizes) - 2):
+    if dim % len(sizes) == 0:
         raise UntraceableError(f"{call.name} of one row")
+    if dim % len(sizes) != len(sizes) - 1:  # the one step of B 1 W
+        return lower.shaped(x, lower.result(call).shape)
     return _padded(lower, lower.rows(x), sizes[-1], index % sizes[-1], lower.result(call).dtype)
 
 
@@ -334,12 +336,11 @@ def _addmm(lower: Lowering, call: Call, bias: Any, a: Any, b: Any) -> Any:
 
 
 def _sum(lower: Lowering, call: Call, x: Any, dims: Any = None, *_: Any) -> Any:
-    rows = lower.rows(x)
-    if dims and _over_units(lower, call, dims):
-        return lower.shaped(Rows((Piece(1, lower.reduced(rows, "sum")),)), lower.result(call).shape)
-    if rows.flat or [dim % 2 for dim in dims or ()] == [0]:
-        return Total(rows=(rows,))
-    return Total(rows=(Rows((Piece(1, lower.reduced(rows, "sum")),), flat=True),))
+    rows, size = lower.rows(x), lower.tensors[call.reads[0]].dim()
+    over = {dim % size for dim in dims} if dims else set(range(size))
+    if not rows.flat and size - 1 in over:
+        rows = Rows((Piece(1, lower.reduced(rows, "sum")),), flat=True)
+    return Total(rows=(rows,)) if 0 in over else lower.shaped(rows, lower.result(call).shape)
 
 
 def _mean(lower: Lowering, call: Call, x: Any, dims: Any = None, *_: Any) -> Any:

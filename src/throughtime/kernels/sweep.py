@@ -172,7 +172,8 @@ def _shared_grads(program: Program, shared: Sequence[Tensor], table: "Table") ->
         for adds, (left, right) in enumerate(pairs):
             sides = (right, left) if turned else (left, right)
             _product_of_columns(table, *sides, whole, bool(adds))
-        grads[n] = whole.t() if turned else whole
+        whole, before = whole.t() if turned else whole, grads[n]  # a matrix of one row may be read as a vector too
+        grads[n] = whole if before is None else whole + before
     return grads
 
 

@@ -4,11 +4,11 @@
     core       what is done with rows: compiled
     shared     the tensors that go from the one to the other
 
-The gradient is recorded too, by torch's autograd over the core, so that an operation's derivative is torch's own.
+The gradient is recorded too, by torch's autograd over the core, so that an operation's derivative is torch's own. The
+step is recorded twice, with two numbers of rows, and the recordings compared: what depends on that number is refused.
 """
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,9 @@ from throughtime import tree
 from throughtime.errors import UntraceableError
 from throughtime.kernels.expression import Rows
 from throughtime.kernels.lower import Lowering, Total, known
-from throughtime.kernels.record import Call, Recorder, play
+from throughtime.kernels.record import COUNT, Call, Recorder, Watch, common, play
+
+FEW = 2  # rows of the second recording; one row would not do: there torch takes short cuts
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Slot:
 class Trace:
     """A recorded step: numbers of tensors are places in the recording."""
 
-    batch: int  # the rows that it was recorded with: a prime found nowhere else among the sizes
+    batch: int  # the rows that it was recorded with: a number found nowhere else among the sizes
     slots: list[Slot]
     z: list[int]
     state: list[int]
@@ -52,7 +54,7 @@ class Trace:
     shared: list[int]
     output: int
     new_state: list[int]
-    tensors: dict[int, Tensor]  # what the recording saw, at the places above
+    tensors: dict[int, Tensor]  # what the recording saw at the places above: shapes and types, no values
 
     def share(self, slots: Sequence[Tensor]) -> list[Tensor]:
         """The shared tensors, made of the parameters (in the order of the slots)."""
@@ -65,8 +67,7 @@ class Trace:
         """The output and the new state, by torch: the plain step, for any number of rows."""
         numbers = [*self.z, *self.state, *self.shared]
         tensors = dict(zip(numbers, [*z, *state, *shared], strict=True))
-        rows = len(state[0]) if state else len(z[0])
-        play(self.core, tensors, {self.batch: rows})
+        play(self.core, tensors, len(state[0]) if state else len(z[0]))
         return [tensors[number] for number in (self.output, *self.new_state)]
 
 
@@ -81,39 +82,100 @@ def slots_of(cell: Any) -> list[Slot]:
 
 def trace(step: Callable[[Any, Any], tuple[Tensor, Any]], slots: list[Slot], z: Any, state: Any) -> Trace:
     """Records `step` on rows like those of z (a tree, at one time: B ...) and state (a tree)."""
-    z_leaves, state_leaves = ([leaf for _, leaf in tree.leaves(part)] for part in (z, state))
     parameters = [slot.tensor() for slot in slots]
-    batch = _rows_for([*z_leaves, *state_leaves, *parameters])
-    z, state = (tree.map(lambda leaf: leaf.new_zeros(batch, *leaf.shape[1:]), part) for part in (z, state))
-    inputs = [leaf for part in (z, state) for _, leaf in tree.leaves(part)]
-    recorder = Recorder([*inputs, *parameters], _decomposition)
-    with torch.no_grad(), recorder:
-        output, new_state = step(z, state)
-    new_leaves = [leaf for _, leaf in tree.leaves(new_state)]
-    if [leaf.shape for leaf in new_leaves] != [leaf.shape for leaf in inputs[len(z_leaves) :]]:
-        raise UntraceableError("a state whose shape changes from step to step")
-    results = [recorder.place(leaf) for leaf in (output, *new_leaves)]
-    rows, preamble, core = set(range(len(inputs))), [], []
-    for call in recorder.calls:
-        if rows.intersection(call.reads) or _has_size(call, batch):
+    inputs = sum(1 for _ in tree.leaves((z, state)))
+    few = _record(step, parameters, z, state, FEW)
+    sizes = {size for tensor in few.recorder.tensors for size in tensor.shape}
+    for batch in _numbers_of_rows(sizes):
+        many = _record(step, parameters, z, state, batch)
+        calls = common(many.recorder.calls, few.recorder.calls, (batch, FEW))
+        preamble, core = _split(calls, inputs)
+        if not _clash(many.recorder.tensors, preamble, inputs, batch):
+            return _traced(many, preamble, core, slots, sum(1 for _ in tree.leaves(z)), batch)
+    raise UntraceableError("a tensor that has the rows elsewhere than in its first dimension")
+
+
+@dataclass(frozen=True)
+class _Recording:
+    recorder: Recorder
+    results: list[int]  # the output and the leaves of the new state
+
+
+def _record(step: Callable[[Any, Any], Any], parameters: Sequence[Tensor], z: Any, state: Any, rows: int) -> _Recording:
+    """The step on so many rows of zeros, which have gradients as in training."""
+
+    def blank(leaf: Tensor) -> Tensor:
+        zeros = leaf.new_zeros(rows, *leaf.shape[1:])
+        return zeros.requires_grad_().clone() if leaf.is_floating_point() else zeros
+
+    with torch.enable_grad():
+        z, state = tree.map(blank, z), tree.map(blank, state)
+        recorder = Recorder([*(leaf for _, leaf in tree.leaves((z, state))), *parameters])
+        try:
+            with Watch(), recorder:
+                output, new_state = step(z, state)
+        except UntraceableError:
+            raise
+        except Exception as error:  # on our zeros; whether it is one on yours the plain loop will tell
+            raise UntraceableError(f"its step fails on {rows} rows of zeros: {error}") from None
+    if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != rows:
+        what = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise UntraceableError(f"an output {what} for {rows} rows (a sweep gives B W)")
+    before, after = _form(state), _form(new_state)
+    if before != after:
+        raise UntraceableError(f"a state that is {before} before a step and {after} after it")
+    results = [recorder.place(leaf) for leaf in (output, *(leaf for _, leaf in tree.leaves(new_state)))]
+    return _Recording(recorder, [_present(result) for result in results])
+
+
+def _form(nested: Any) -> str:
+    """What a tree is made of."""
+    if isinstance(nested, Tensor):
+        return f"{str(nested.dtype).removeprefix('torch.')}{list(nested.shape)}"
+    if not isinstance(nested, tuple | list):
+        return type(nested).__name__
+    return f"{type(nested).__name__}({', '.join(map(_form, nested))})"
+
+
+def _split(calls: Sequence[Call], inputs: int) -> tuple[list[Call], list[Call]]:
+    """What needs no rows, and what does."""
+    rows, preamble, core = set(range(inputs)), list[Call](), list[Call]()
+    for call in calls:
+        if rows.intersection(call.reads) or _counts(call):
             rows.update(call.writes)
             core.append(call)
         else:
             preamble.append(call)
+    return preamble, core
+
+
+def _clash(tensors: Sequence[Tensor], preamble: Sequence[Call], inputs: int, batch: int) -> bool:
+    """Whether a size is the number of rows, and yet not that of a first dimension of rows."""
+    shared = {number for call in preamble for number in call.writes}
+    return any(batch in (t.shape if n in shared else t.shape[1:]) for n, t in enumerate(tensors))
+
+
+def _traced(
+    recording: _Recording, preamble: list[Call], core: list[Call], slots: list[Slot], z: int, batch: int
+) -> Trace:
+    recorder, results = recording.recorder, recording.results
+    inputs = len(recorder.inputs) - len(slots)
+    rows = {*range(inputs), *(number for call in core for number in call.writes)}
+    core = _needed(core, results)
     used = dict.fromkeys(n for call in core for n in call.reads if n not in rows)
-    used |= dict.fromkeys(n for n in results if n is not None and n not in rows)
-    numbers = [*range(len(inputs)), *used]
+    used |= dict.fromkeys(n for n in results if n not in rows)
+    numbers = [*range(inputs), *used]
     return Trace(
         batch=batch,
         slots=slots,
-        z=list(range(len(z_leaves))),
-        state=list(range(len(z_leaves), len(inputs))),
+        z=list(range(z)),
+        state=list(range(z, inputs)),
         preamble=_needed(preamble, list(used)),
-        core=_needed(core, [n for n in results if n is not None]),
+        core=core,
         shared=list(used),
-        output=_present(results[0]),
-        new_state=[_present(result) for result in results[1:]],
-        tensors={n: recorder.tensors[n] for n in numbers},
+        output=results[0],
+        new_state=results[1:],
+        tensors={n: torch.empty_like(recorder.tensors[n], device="meta") for n in numbers},
     )
 
 
@@ -127,7 +189,7 @@ class Equations:
     z_grads: list[Rows | None]
     state_grads: list[Rows | None]
     shared_grads: list[Total | None]
-    cotangents: list[bool]  # of the output and each leaf of the new state: whether it has a gradient
+    cotangents: list[bool]  # of the output and each leaf of the state: whether it has a gradient
 
 
 def differentiate(traced: Trace, z: Sequence[bool], state: Sequence[bool], shared: Sequence[bool]) -> Equations:
@@ -149,12 +211,12 @@ def _differentiate(
 ) -> tuple[Equations, list[bool]]:
     groups = (traced.z, traced.state, traced.shared)
     leaves = [
-        traced.tensors[number].detach().clone().requires_grad_(want)
+        torch.zeros_like(traced.tensors[number], device="cpu").requires_grad_(want)
         for numbers, wants in zip(groups, (z, state, shared), strict=True)
         for number, want in zip(numbers, wants, strict=True)
     ]
     sizes = [len(numbers) for numbers in groups]
-    with torch.enable_grad():
+    with torch.enable_grad(), torch.autograd.set_detect_anomaly(False):  # the gradients of zeros may be anything
         recorder = Recorder(leaves, _decomposition)
         with recorder:
             outputs = traced.step(*_parts(leaves, sizes))
@@ -186,6 +248,7 @@ def _differentiate(
 
     z_grads, state_grads, shared_grads = _parts([value(gradients.get(id(leaf))) for leaf in leaves], sizes)
     output, *new_state = [lowering.rows(value(leaf)) for leaf in outputs]
+    lowering.tensors = ()
     equations = Equations(
         lowering=lowering,
         output=output,
@@ -193,7 +256,7 @@ def _differentiate(
         z_grads=z_grads,
         state_grads=state_grads,
         shared_grads=shared_grads,
-        cotangents=flowing,
+        cotangents=[flowing[0], *(flows or want for flows, want in zip(flowing[1:], state, strict=True))],
     )
     return equations, flowing[1:]
 
@@ -217,16 +280,16 @@ def _needed(calls: Sequence[Call], results: Sequence[int]) -> list[Call]:
     return kept[::-1]
 
 
-def _rows_for(tensors: Sequence[Tensor]) -> int:
-    """A number of rows that no tensor has as one of its sizes."""
-    sizes = {size for tensor in tensors for size in tensor.shape}
+def _numbers_of_rows(sizes: set[int]) -> Iterator[int]:
+    """Some numbers of rows that no tensor has as one of its sizes."""
     primes = (61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113)
-    return next(n for n in itertools.chain(primes, itertools.count(127)) if n not in sizes)
+    free = [number for number in (*primes, *range(127, 127 + len(sizes) + 3)) if number not in sizes]
+    yield from free[:3]
 
 
-def _has_size(call: Call, size: int) -> bool:
+def _counts(call: Call) -> bool:
     """Whether an operation was told the number of rows."""
-    return any(leaf == size for leaf in pytree.tree_leaves((call.args, call.kwargs)) if type(leaf) is int)
+    return any(leaf is COUNT for leaf in pytree.tree_leaves((call.args, call.kwargs)))
 
 
 def _present(number: int | None) -> int:
