@@ -133,6 +133,7 @@ class Bound:
     shared: list[Tensor]
 
 
+Step = Callable[[Any, Any], tuple[Tensor, Any]]
 Wants = tuple[tuple[bool, ...], ...]  # which leaves of z, of the state, and which shared tensors want a gradient
 
 
@@ -142,9 +143,16 @@ def asked(groups: Sequence[Sequence[Tensor]]) -> Wants:
     return tuple(tuple(grads and leaf.requires_grad for leaf in group) for group in groups)
 
 
-def bind(cell: Any, z: Any, state: Any, wants: Callable[[Sequence[Sequence[Tensor]]], Wants] = asked) -> Bound:
+def bind(
+    cell: Any,
+    z: Any,
+    state: Any,
+    wants: Callable[[Sequence[Sequence[Tensor]]], Wants] = asked,
+    projecting: bool = False,
+) -> Bound:
     """The program of a cell's step for z (a tree: B T ...) and state (a tree: B ...), with its shared tensors.
 
+    `projecting` is for the step that projects too: z is then x (B T D).
     Raises `UntraceableError` when there can be none, naming what stands in the way.
     """
     condition = condition_of(cell)
@@ -157,10 +165,10 @@ def bind(cell: Any, z: Any, state: Any, wants: Callable[[Sequence[Sequence[Tenso
         tuple((leaf.shape[2:], leaf.dtype) for leaf in z_leaves),
         tuple((s.shape[1:], s.dtype) for s in state_leaves),
     )
-    shape = (*sizes, _kinds(slots), _structure(z), _structure(state))
+    shape = (*sizes, _kinds(slots), _structure(z), _structure(state), projecting)
     traced = known.traces.get(shape)
     if traced is None:
-        traced = known.traces[shape] = _trace(cell, known.slots, z, state)
+        traced = known.traces[shape] = _trace(_projecting(cell) if projecting else cell.step, known.slots, z, state)
     if isinstance(traced, UntraceableError):
         raise traced
     shared = traced.share(slots)
@@ -207,12 +215,21 @@ def _structure(nested: Any) -> Any:
     return (type(nested), *(_structure(branch) for branch in nested))
 
 
-def _trace(cell: Any, slots: list[Slot], z: Any, state: Any) -> Trace | UntraceableError:
+def _projecting(cell: Any) -> Step:
+    """The step of a cell from x itself."""
+
+    def step(x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return cell.step(tree.map(lambda leaf: leaf[:, 0], cell.project(x[:, None])), state)  # type: ignore[no-any-return]
+
+    return step
+
+
+def _trace(step: Step, slots: list[Slot], z: Any, state: Any) -> Trace | UntraceableError:
     with torch.inference_mode(False), torch.no_grad():
         first = tree.map(lambda leaf: leaf.new_zeros(1, *leaf.shape[2:]), z)
         before = tree.map(lambda leaf: leaf.new_zeros(1, *leaf.shape[1:]), state)
         try:
-            return trace(cell.step, slots, first, before)
+            return trace(step, slots, first, before)
         except UntraceableError as error:
             return error
 

@@ -11,11 +11,13 @@ from throughtime import tree
 from throughtime.errors import ArgumentError, UntraceableError
 from throughtime.kernels import differentiable
 from throughtime.kernels.differentiable import Leaves
-from throughtime.kernels.program import bind
+from throughtime.kernels.program import Bound, bind
 from throughtime.kernels.sweep import Rows
 from throughtime.padded import Padded
 
 S = TypeVar("S")
+
+MANY = 8  # rows from which a product of one step is as fast as one of all steps
 
 
 class PlainLoopWarning(UserWarning):
@@ -34,18 +36,15 @@ def swept(
         return _in_graph(cell, inputs, state, reverse, resets)
     if inputs.data.numel() == 0 or not _plain_tensors(inputs.data):
         return None
-    z = cell.project(inputs.data)
-    z_leaves, state_leaves = ([leaf for _, leaf in tree.leaves(part)] for part in (z, state))
-    if not state_leaves or not z_leaves or not all(_fits(leaf) for leaf in (*z_leaves, *state_leaves)):
-        return None
-    batch, steps = inputs.data.shape[:2]
-    _check(z_leaves, (batch, steps), "z", cell)
-    _check(state_leaves, (batch,), "state", cell)
     try:
-        bound = bind(cell, z, state)
+        found = _bound(cell, inputs.data, state, recompute)
     except UntraceableError as error:
         say_once(type(cell).__name__, str(error))
         return None
+    if found is None:
+        return None
+    bound, z_leaves, state_leaves = found
+    batch, steps = inputs.data.shape[:2]
     anew = []
     if resets is not None:
         resets = (resets & inputs.mask).contiguous()
@@ -53,8 +52,31 @@ def swept(
     rows = Rows(inputs.lengths, steps, reverse, resets, not inputs.is_full)
     leaves = Leaves(z_leaves, state_leaves, anew, bound.shared)
     output, new = differentiable.run(bound.program, rows, leaves, recompute)
-    found = iter(new)
-    return output, tree.map(lambda _: next(found), state)
+    rest = iter(new)
+    return output, tree.map(lambda _: next(rest), state)
+
+
+def _bound(cell: Any, x: Tensor, state: Any, recompute: bool) -> tuple[Bound, list[Tensor], list[Tensor]] | None:
+    """The program with the leaves that it reads; None for numbers that no sweep has.
+
+    Without gradients and on many rows, or to save memory, inputs are projected step by step inside the sweep: nothing
+    B T G is written, and padding is not projected at all. Else all steps are projected at once.
+    """
+    shape, state_leaves = tuple(x.shape[:2]), [leaf for _, leaf in tree.leaves(state)]
+    if not state_leaves or not all(map(_fits, state_leaves)):
+        return None
+    _check(state_leaves, shape[:1], "state", cell)
+    if recompute or (not torch.is_grad_enabled() and len(x) >= MANY):
+        try:
+            return bind(cell, x, state, projecting=True), [x], state_leaves
+        except UntraceableError:
+            pass  # `project` may do what a sweep cannot: draw masks, look at all steps
+    z = cell.project(x)
+    z_leaves = [leaf for _, leaf in tree.leaves(z)]
+    if not z_leaves or not all(map(_fits, z_leaves)):
+        return None
+    _check(z_leaves, shape, "z", cell)
+    return bind(cell, z, state), z_leaves, state_leaves
 
 
 def _in_graph(cell: Any, inputs: Padded, state: S, reverse: bool, resets: Tensor | None) -> tuple[Tensor, S] | None:

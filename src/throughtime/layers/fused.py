@@ -12,21 +12,23 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from throughtime.cells import GRU, LSTM, CellState, Elman, HiddenState
 from throughtime.padded import Padded
 
-MANY = 8  # rows from which oneDNN's LSTM is at the machine's rate
+MANY = 8  # rows
+WIDE, WIDE_MANY = 256, 128  # units from which oneDNN's LSTM is the faster one, on few rows and on many
 
 
 def wins(cell: Any, inputs: Padded) -> bool:
     """Whether torch's recurrence fits and is the fastest there is.
 
-    On the CPU only torch's LSTM is, in float32 on many rows of one length: it runs at the rate of the machine's own
-    matrix product (oneDNN). On other devices, or for other types of numbers, there is no compiled sweep.
+    On the CPU only torch's LSTM is, when it is wide, in float32, on rows of one length: it runs at the rate of the
+    machine's own matrix product (oneDNN). On other devices, or for other types of numbers, there is no compiled sweep.
     """
     if not fits(cell, inputs):
         return False
     data = inputs.data
     if data.device.type != "cpu" or data.dtype not in (torch.float32, torch.float64):
         return True
-    return type(cell) is LSTM and data.dtype is torch.float32 and len(data) >= MANY and inputs.is_full
+    wide = WIDE_MANY if len(data) >= MANY else WIDE
+    return type(cell) is LSTM and data.dtype is torch.float32 and cell.hidden >= wide and inputs.is_full
 
 
 def fits(cell: Any, inputs: Padded) -> bool:
