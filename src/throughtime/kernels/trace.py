@@ -10,6 +10,8 @@ step is recorded twice, with two numbers of rows, and the recordings compared: w
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 import torch
@@ -175,7 +177,7 @@ def _traced(
         shared=list(used),
         output=results[0],
         new_state=results[1:],
-        tensors={n: torch.empty_like(recorder.tensors[n], device="meta") for n in numbers},
+        tensors={n: recorder.tensors[n].new_empty(recorder.tensors[n].shape, device="meta") for n in numbers},
     )
 
 
@@ -211,7 +213,7 @@ def _differentiate(
 ) -> tuple[Equations, list[bool]]:
     groups = (traced.z, traced.state, traced.shared)
     leaves = [
-        torch.zeros_like(traced.tensors[number], device="cpu").requires_grad_(want)
+        torch.zeros(traced.tensors[number].shape, dtype=traced.tensors[number].dtype).requires_grad_(want)
         for numbers, wants in zip(groups, (z, state, shared), strict=True)
         for number, want in zip(numbers, wants, strict=True)
     ]
@@ -227,7 +229,12 @@ def _differentiate(
         for cotangent in cotangents:
             recorder.number(cotangent)
         with recorder:
-            found = torch.autograd.grad(roots, asked, cotangents, allow_unused=True) if roots and asked else ()
+            # one number whose gradient is theirs: given cotangents, torch would first import its compiler's shapes
+            weighted = [(root * cotangent).sum() for root, cotangent in zip(roots, cotangents, strict=True)]
+            try:
+                found = torch.autograd.grad(reduce(add, weighted), asked, allow_unused=True) if roots and asked else ()
+            except RuntimeError as error:
+                raise UntraceableError(str(error)) from None
     gradients = dict(zip(map(id, asked), found, strict=False))
     lowering = Lowering(traced.batch, recorder.tensors)
     for kind, numbers in zip(("z", "state"), _parts(list(range(len(leaves))), sizes), strict=False):
@@ -304,4 +311,6 @@ def _decomposition(operation: Any) -> Callable[..., Any] | None:
         return None
     from torch._decomp import decomposition_table
 
-    return decomposition_table.get(operation)
+    if operation in decomposition_table:
+        return decomposition_table[operation]
+    return operation.decompose if operation._can_decompose() else None
