@@ -12,6 +12,7 @@ from throughtime.errors import LawError
 from throughtime.kernels.run import swept
 from throughtime.layers import fused
 from throughtime.layers.scan import Core, Recurrent, fold, scan
+from throughtime.layers.stream import Stream
 from throughtime.padded import Padded
 
 ROWS, STEPS, TOLERANCE = 4, 6, 1e-9
@@ -46,7 +47,7 @@ def check_core(core: Core[Any]) -> None:
     Laws: the same call gives the same and changes nothing in place · the other rows of the batch change nothing ·
     neither does more padding · gradients of inputs, state and weights equal finite differences · every trained
     weight receives gradient · saved and loaded, same outputs; and where the core is causal: cut anywhere and carry
-    the state, nothing changes · a reset is a new beginning · reading step by step is reading the whole.
+    the state, nothing changes · a reset is a new beginning · reading step by step is reading the whole, in a stream too.
 
     >>> from throughtime.layers import Window
     >>> check_core(Window(3, 4, window=2))
@@ -301,6 +302,9 @@ def _streams(core: Any) -> None:
         y, state = core.step(inputs.data[:, t], state)
         outputs.append(y)
     _same("step by step = the whole", core, (torch.stack(outputs, 1), state), (whole.data, final))
+    stream = Stream(core, ROWS, _state(core))
+    outputs = [stream.step(inputs.data[:, t]) for t in range(STEPS)]
+    _same("a stream = the whole", core, (torch.stack(outputs, 1), stream.state), (whole.data, final))
 
 
 def _survives_saving(core: Any) -> None:
