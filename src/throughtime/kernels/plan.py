@@ -303,7 +303,9 @@ class _Scheduler:
 
     def _aim(self, sinks: list[Sink], state: list[Area]) -> tuple[list[Sink], dict[int, Multiply]]:
         """Products that read the state itself, and products that end in the state: no copies for them."""
-        used = [load.source[1] for load in self._product_loads(sinks)]
+        uses = self._uses(sinks)
+        loads = [node for node in (self.graph[number] for number in uses) if node.operation in ("load", "spread")]
+        used = [load.source[1] for load in loads if load.source[0] == "product"]
         multiplies: dict[int, Multiply] = {}
         kept: list[Sink] = []
         for n, rows in self.inputs.items():
@@ -314,7 +316,7 @@ class _Scheduler:
             multiplies[n] = Multiply(n, source, ("product", n), False)
         for sink in sinks:
             whole, rest = self._ends(sink)
-            if whole is not None and sink.area in state and used.count(whole) == 1:
+            if whole is not None and sink.area in state and used.count(whole) == uses.count(sink.node) == 1:
                 multiplies[whole] = Multiply(whole, multiplies[whole].source, sink.area, rest is not None)
                 kept += [] if rest is None else [sink._replace(node=rest)]
             else:
@@ -324,13 +326,10 @@ class _Scheduler:
                 self._area(("product", n), self.products[n].width, self.products[n].element)
         return kept, multiplies
 
-    def _product_loads(self, sinks: list[Sink]) -> list[Node]:
-        """Every use of a product's result, each as often as it is used."""
+    def _uses(self, sinks: list[Sink]) -> list[int]:
+        """Every expression, as often as it is used."""
         roots = [s.node for s in sinks] + [p.node for rows in self.inputs.values() for p in rows.pieces]
-        cone = self.graph.cone(roots)
-        uses = [operand for number in cone for operand in self.graph[number].operands] + roots
-        nodes = [self.graph[number] for number in uses]
-        return [node for node in nodes if node.operation in ("load", "spread") and node.source[0] == "product"]
+        return [operand for number in self.graph.cone(roots) for operand in self.graph[number].operands] + roots
 
     def _ends(self, sink: Sink) -> tuple[int | None, int | None]:
         """A sink that is a whole product, or something known before it plus a whole product: which, and that."""
