@@ -254,7 +254,10 @@ class _Emitter:
             for n in one.reductions
         ]
         finish += [
-            line for n in one.reductions if (sink := self.kernel.stored.get(n)) for line in self._store(sink, True)
+            line
+            for n in one.reductions
+            if (sink := self.kernel.stored.get((n, 1)))
+            for line in self._store(sink, single=True)
         ]
         self.kept.update(one.reductions)
         return [*before, *start, *self._loop(one.width, inside), *finish]
@@ -271,23 +274,17 @@ class _Emitter:
 
     def _needed(self, roots: list[int], one: Pass) -> list[int]:
         """What a pass has to work out, operands first; not what a row's loop or scratch has already."""
-        found: dict[int, None] = {}
 
-        def visit(number: int) -> None:
-            if number in found or number in self.kept:
-                return
-            if not self._in_scratch(number, one) and self.graph[number].operation not in REDUCTIONS:
-                for operand in self.graph[number].operands:
-                    visit(operand)
-            found[number] = None
+        def inside(number: int) -> tuple[int, ...]:
+            known = number in self.kept or self._in_scratch(number, one)
+            return () if known or self.graph[number].operation in REDUCTIONS else self.graph[number].operands
 
-        for root in roots:
-            visit(root)
-        return list(found)
+        return [number for number in self.graph.ordered(roots, inside) if number not in self.kept]
 
-    def _in_scratch(self, number: int, one: Pass) -> bool:
-        sink = self.kernel.stored.get(number)
-        return sink is not None and sink not in one.sinks and number not in one.reductions
+    def _in_scratch(self, number: int, one: Pass) -> Sink | None:
+        """Where an earlier pass has left the value for this one."""
+        sink = self.kernel.stored.get((number, 1 if self.graph[number].uniform else one.width))
+        return None if sink in one.sinks or number in one.reductions else sink
 
     def _variable(self, number: int) -> str:
         return f"v{number}"
@@ -297,8 +294,7 @@ class _Emitter:
         node = self.graph[number]
         if node.uniform:
             self.kept.add(number)
-        if self._in_scratch(number, one):
-            sink = self.kernel.stored[number]
+        if sink := self._in_scratch(number, one):
             how = "spread" if node.uniform else "load"
             node = Node(how, (), (*sink.area, sink.offset), node.element, node.uniform)
         return [f"{self._variable(number)} = {self._expression(node)}"]
@@ -307,7 +303,9 @@ class _Emitter:
         operands = [self._variable(operand) for operand in node.operands]
         match node.operation:
             case "constant":
-                return f"{self.touch('fill', node.element)}({node.detail[0]!r})"
+                value = node.detail[0]
+                text = repr(value).replace("inf", "np.inf").replace("nan", "np.nan")
+                return f"{self.touch('fill', node.element)}({text})"
             case "size":
                 return f"{self.touch('fill', node.element)}({self.size(node.detail[0])})"
             case "load":
@@ -322,15 +320,14 @@ class _Emitter:
 
     def _nothing(self, number: int) -> str:
         node = self.graph[number]
-        return f"{self.touch('fill', node.element)}({'0.0' if node.operation == 'sum' else '-np.inf'})"
+        return f"{self.touch('fill', node.element)}({'0' if node.operation == 'sum' else '-np.inf'})"
 
     def _accumulate(self, number: int) -> str:
         node, name = self.graph[number], self._variable(number)
         operand = self._variable(node.operands[0])
         if node.operation == "sum":
             return f"{name} = {name} + {self.use('first')}({operand}, n)"
-        least = f"{self.touch('fill', node.element)}(-np.inf)"
-        return f"{name} = {self.use('maximum')}({name}, {self.use('first_or')}({operand}, n, {least}))"
+        return f"{name} = {self.use('maximum')}({name}, {self.use('first_or')}({operand}, n, -np.inf))"
 
     def _store(self, sink: Sink, single: bool = False) -> list[str]:
         element = self.graph[sink.node].element

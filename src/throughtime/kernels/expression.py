@@ -13,12 +13,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from throughtime.errors import UntraceableError
+
 Source = tuple[str, int | str]  # what is loaded: a kind ("z", "state", "product", ...) and which one of it
 
 LEAVES = ("load", "spread", "constant", "size")
 REDUCTIONS = ("sum", "max")
 COSTS = {"exp": 12, "expm1": 14, "log": 14, "log1p": 16, "tanh": 14, "sigmoid": 12, "erf": 20, "power": 30}
 COSTS |= {"sin": 40, "cos": 40, "divide": 5, "sqrt": 5, "rsqrt": 6, "reciprocal": 5, "remainder": 10}
+REAL = ("float32", "float64")
+NUMBERS = (*REAL, "int64")
+TAKES: dict[str, tuple[str, ...]] = {"sum": NUMBERS, "max": REAL}  # operation: the types that it takes
+TAKES |= dict.fromkeys((*COSTS, "floor", "ceil", "trunc", "round"), REAL)
+TAKES |= dict.fromkeys(("add", "subtract", "multiply", "negative", "absolute", "sign"), NUMBERS)
+TAKES |= dict.fromkeys(("minimum", "maximum", "less", "at_most", "more", "at_least"), NUMBERS)
+TAKES |= dict.fromkeys(("and", "or", "not"), ("bool",))
 
 
 class Node(NamedTuple):
@@ -88,7 +97,8 @@ class Graph:
 
     def constant(self, value: float, element: str) -> int:
         """A number."""
-        return self.add(Node("constant", (), (bool(value) if element == "bool" else float(value),), element, True))
+        kind = {"bool": bool, "int64": int}.get(element, float)
+        return self.add(Node("constant", (), (kind(value),), element, True))
 
     def size(self, units: int, element: str) -> int:
         """A width as a number: a constant of the sizes, not of the equations."""
@@ -101,6 +111,9 @@ class Graph:
 
     def apply(self, operation: str, *operands: int, element: str | None = None) -> int:
         """A pointwise operation, simplified where a constant makes it trivial."""
+        given = self[operands[-1]].element
+        if given not in TAKES.get(operation, (given,)):
+            raise UntraceableError(f"{operation} of numbers of type {given}")
         simple = self._simplify(operation, operands)
         if simple is not None:
             return simple
@@ -139,20 +152,33 @@ class Graph:
             return self.apply("multiply", piece.node, self.size(piece.width, node.element))
         if operation == "max" and node.uniform:
             return piece.node
+        if node.element not in TAKES[operation]:
+            raise UntraceableError(f"{operation} of numbers of type {node.element}")
         return self.add(Node(operation, (piece.node,), (piece.width,), node.element, True))
 
-    def rebuild(self, number: int, leaf: Callable[[Node], int | None], seen: dict[int, int] | None = None) -> int:
+    def rebuild(self, number: int, leaf: Callable[[Node], int | None]) -> int:
         """The expression with some of its leaves (or any subexpression) replaced; None keeps looking inside."""
-        seen = {} if seen is None else seen
-        if number not in seen:
-            node = self[number]
-            new = leaf(node)
-            if new is None and (node.operation in LEAVES or node.operation in REDUCTIONS):
-                new = number
-            if new is None:
-                operands = [self.rebuild(operand, leaf, seen) for operand in node.operands]
-                new = self.apply(node.operation, *operands, element=node.element)
-            seen[number] = new
+        seen: dict[int, int] = {}
+        inside: set[int] = set()  # what `leaf` does not replace
+        waiting = [number]
+        while number not in seen:
+            here = waiting[-1]
+            node = self[here]
+            if here not in inside and here not in seen:
+                new = leaf(node)
+                if new is None and (node.operation in LEAVES or node.operation in REDUCTIONS):
+                    new = here
+                if new is None:
+                    inside.add(here)
+                else:
+                    seen[here] = new
+            missing = [] if here in seen else [operand for operand in node.operands if operand not in seen]
+            if here not in seen and not missing:
+                operands = [seen[operand] for operand in node.operands]
+                seen[here] = self.apply(node.operation, *operands, element=node.element)
+            if here in seen:
+                waiting.pop()
+            waiting += missing[::-1]
         return seen[number]
 
     def shift(self, number: int, by: int) -> int:
@@ -214,14 +240,16 @@ class Graph:
 
     def cone(self, roots: Sequence[int]) -> list[int]:
         """Everything that the roots are made of, operands first."""
+        return self.ordered(roots, lambda number: self[number].operands)
+
+    def ordered(self, roots: Sequence[int], operands: Callable[[int], Sequence[int]]) -> list[int]:
+        """The roots after their operands, each after its own, and so on down; every one once."""
         found: dict[int, None] = {}
-
-        def visit(number: int) -> None:
-            if number not in found:
-                for operand in self[number].operands:
-                    visit(operand)
-                found[number] = None
-
-        for root in roots:
-            visit(root)
+        waiting = list(roots)[::-1]
+        while waiting:
+            missing = [operand for operand in operands(waiting[-1]) if operand not in found]
+            if waiting[-1] in found or not missing:
+                found[waiting.pop()] = None
+            else:
+                waiting += missing[::-1]
         return list(found)

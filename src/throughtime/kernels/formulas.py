@@ -101,6 +101,11 @@ def _compare(operation: str) -> Callable[..., Term]:
     return lambda a, b: a.apply(operation, b, element="bool")
 
 
+def _multiply(a: Operand, b: Operand) -> Term:
+    both = isinstance(a, Term) and a.element == "bool"
+    return _binary("and" if both else "multiply")(a, b)
+
+
 def _power(x: Operand, exponent: Operand) -> Term:
     roots = {0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
     if isinstance(x, Term) and isinstance(exponent, int | float):
@@ -114,6 +119,10 @@ def _power(x: Operand, exponent: Operand) -> Term:
 
 def _divide(a: Operand, b: Operand, rounding_mode: str | None = None) -> Term:
     quotient: Term = a / b
+    if rounding_mode == "floor" and isinstance(a, Term):  # as torch and Python: 1 // 0.1 is 9, for 0.1 is a bit more
+        b = a.like(b)
+        whole = ((a - a.apply("remainder", b)) / b).apply("round")
+        return where(b.apply("equal", 0.0, element="bool"), quotient, whole)
     return quotient if rounding_mode is None else quotient.apply(rounding_mode)
 
 
@@ -175,7 +184,7 @@ FORMULAS: dict[str, Callable[..., Term]] = {
 FORMULAS |= {
     name: _binary(operation)
     for name, operation in {
-        "mul": "multiply", "maximum": "maximum", "minimum": "minimum", "remainder": "remainder",
+        "maximum": "maximum", "minimum": "minimum", "remainder": "remainder",
         "logical_and": "and", "bitwise_and": "and", "logical_or": "or", "bitwise_or": "or",
     }.items()
 }  # fmt: skip
@@ -189,6 +198,7 @@ FORMULAS |= {
     "add": lambda a, b, alpha=1: a + b * alpha if alpha != 1 else a + b,
     "sub": lambda a, b, alpha=1: a - b * alpha if alpha != 1 else a - b,
     "rsub": lambda a, b, alpha=1: b - a * alpha if alpha != 1 else b - a,
+    "mul": _multiply,
     "div": _divide,
     "pow": _power,
     "relu": lambda x: x.apply("maximum", 0.0),

@@ -10,18 +10,21 @@ A tensor of a step is one of four things:
 A matrix product of rows with a shared matrix ends one fused pass and begins another: its result is loaded.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, dtype
 
 from throughtime.errors import UntraceableError
-from throughtime.kernels.expression import Graph, Piece, Rows
+from throughtime.kernels.expression import REAL, Graph, Piece, Rows
 from throughtime.kernels.formulas import COMPARISONS, FORMULAS, Term
 from throughtime.kernels.record import Call, Place
 
-ELEMENTS = ("bool", "int64", "float32", "float64")  # narrow to wide
+ELEMENTS = ("bool", "int64", "float32", "float64")
+MASKS = {"where": 0, "masked_fill": 1}  # which argument of an operation is a mask
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,13 @@ class Product(NamedTuple):
 
 
 Value = Rows | Shared | Turned | Total
+
+
+def _names(operation: Any) -> tuple[str, str]:
+    """An operation's name with and without its overload; torch's primitives are its own where they are pointwise."""
+    name = str(operation).removeprefix("aten.")
+    primitive = name.removeprefix("prims.").split(".")[0]
+    return name, primitive if primitive in FORMULAS or primitive in COMPARISONS else name.split(".")[0]
 
 
 def element_of(kind: dtype) -> str:
@@ -123,8 +133,7 @@ class Lowering:
         raise UntraceableError(f"a {type(value).__name__.lower()} tensor where rows are expected")
 
     def _call(self, call: Call) -> Any:
-        name = call.name.removeprefix("aten.")
-        base = name.split(".")[0]
+        name, base = _names(call.operation)
         if base == "add" and all(isinstance(self._value(arg), Total) for arg in call.args) and not call.kwargs:
             first, second = (self._value(arg) for arg in call.args)
             return Total(first.outers + second.outers, first.rows + second.rows)
@@ -132,7 +141,7 @@ class Lowering:
             return self._pointwise(call, base)
         rule = RULES.get(name) or RULES.get(base)
         if rule is None:
-            raise UntraceableError(f"aten.{name}: a sweep has no such operation")
+            raise UntraceableError(f"{call.name}: a sweep has no such operation")
         return rule(self, call, *[self._value(arg) for arg in call.args])
 
     def _value(self, arg: Any) -> Any:
@@ -151,27 +160,38 @@ class Lowering:
         if any(isinstance(leaf, Place) for leaf in call.kwargs.values()):
             raise UntraceableError(f"{call.name} with {', '.join(call.kwargs)}")
         formula = (FORMULAS | COMPARISONS)[base]
+        try:
+            inspect.signature(formula).bind(*call.args, **call.kwargs)
+        except TypeError as error:
+            raise UntraceableError(f"{call.name}: {error}") from None
         out = self.result(call)
         element = element_of(out.dtype)
         args = [self._value(arg) for arg in call.args]
         places = [n for n, arg in enumerate(args) if isinstance(arg, Rows | Shared | Turned | Total)]
         rows = [self.rows(args[n]) for n in places]
         if base in COMPARISONS:
-            element = max((self.graph[r.pieces[0].node].element for r in rows), key=ELEMENTS.index)
+            element = element_of(torch.result_type(*self._recorded(call)))
         pieces = []
         for width, nodes in self.graph.align(rows):
             for n, node in zip(places, nodes, strict=True):
-                term = Term(self.graph, node)
-                mask = term.element == "bool" and base in ("where", "masked_fill")
-                args[n] = term if mask else term.cast(element)
+                args[n] = Term(self.graph, node).cast("bool" if MASKS.get(base) == n else element)
+            if base == "where":
+                args[1:] = [
+                    Term(self.graph, self.graph.constant(a, element)) if isinstance(a, int | float) else a
+                    for a in args[1:]
+                ]
             pieces.append(Piece(width, formula(*args, **call.kwargs).number))
         shaped: Rows = self.shaped(Rows(tuple(pieces)), out.shape)
         return shaped
 
+    def _recorded(self, call: Call) -> list[Any]:
+        """The arguments of a call as they were recorded."""
+        return [self.tensors[arg.number] if isinstance(arg, Place) else arg for arg in call.args]
+
     def shaped(self, value: Any, shape: Sequence[int]) -> Any:
         """The value viewed or expanded to a shape that keeps rows apart."""
         shape = tuple(shape)
-        if isinstance(value, Shared) and (not shape or shape[0] != self.batch):
+        if isinstance(value, Shared) and [n for n in shape if n != 1] == [n for n in value.shape if n != 1]:
             return replace(value, shape=shape)
         if isinstance(value, Total):
             return value
@@ -181,6 +201,11 @@ class Lowering:
                 wide = self.graph.widen(rows, width)
                 return Rows(self.graph.join(wide.pieces), flat=len(shape) == 1)
         raise UntraceableError(f"a tensor of shape {list(shape)} in a step (a sweep has rows: B and B W)")
+
+    def cast(self, rows: Rows, kind: dtype) -> Rows:
+        """The rows as another type of numbers."""
+        element = element_of(kind)
+        return Rows(tuple(Piece(width, self.graph.cast(node, element)) for width, node in rows.pieces), rows.flat)
 
     def filled(self, shape: Sequence[int], number: float, kind: dtype) -> Any:
         """Rows of one number, or the number itself where the shape is empty."""
@@ -208,12 +233,15 @@ def _same(lower: Lowering, call: Call, x: Any, *_: Any) -> Any:
 
 
 def _to_copy(lower: Lowering, call: Call, x: Any, *_: Any) -> Any:
-    element, rows = element_of(lower.result(call).dtype), lower.rows(x)
-    pieces = tuple(Piece(width, lower.graph.cast(node, element)) for width, node in rows.pieces)
-    return Rows(pieces, rows.flat)
+    kind = lower.result(call).dtype
+    if isinstance(x, Total) and not x.outers:
+        return Total(rows=tuple(lower.cast(rows, kind) for rows in x.rows))
+    return lower.cast(lower.rows(x), kind)
 
 
 def _transpose(lower: Lowering, call: Call, x: Any, *_: Any) -> Any:
+    if lower.tensors[call.reads[0]].dim() > 2:
+        raise UntraceableError(f"{call.name} of more than two dimensions")
     match x:
         case Shared() if len(x.shape) == 2:
             return replace(x, shape=x.shape[::-1], turned=not x.turned)
@@ -274,7 +302,7 @@ def _over_units(lower: Lowering, call: Call, dims: Any) -> bool:
 def _cat(lower: Lowering, call: Call, parts: Sequence[Any], dim: int = 0) -> Any:
     if not _along_units(lower, call, dim):
         raise UntraceableError(f"{call.name} along rows")
-    rows = [lower.rows(part) for part in parts]
+    rows = [lower.cast(lower.rows(part), lower.result(call).dtype) for part in parts]
     return Rows(lower.graph.join([piece for part in rows for piece in part.pieces]))
 
 
@@ -314,6 +342,8 @@ def _mm(lower: Lowering, call: Call, a: Any, b: Any) -> Any:
     match a, b:
         case Rows(), Shared():
             element, width = element_of(lower.result(call).dtype), b.shape[1]
+            if element not in REAL:
+                raise UntraceableError(f"{call.name} of numbers of type {element}")
             product = Product(a, b.which, b.turned, width, element)
             if product not in lower.products:
                 lower.products.append(product)
@@ -335,8 +365,19 @@ def _addmm(lower: Lowering, call: Call, bias: Any, a: Any, b: Any) -> Any:
     return Rows(tuple(pieces))
 
 
+def _mv(lower: Lowering, call: Call, a: Any, b: Any) -> Any:
+    given = [lower.rows(b), a.rows if isinstance(a, Turned) else lower.rows(a)]
+    products = [lower.graph.apply("multiply", *nodes) for _, nodes in lower.graph.align(given)]
+    rows = Rows(tuple(Piece(w, n) for (w, _), n in zip(lower.graph.align(given), products, strict=True)))
+    if isinstance(a, Turned) and isinstance(b, Rows):  # over rows
+        return Total(rows=(rows,))
+    if isinstance(a, Turned) or isinstance(b, Rows):
+        raise UntraceableError(f"{call.name} of these tensors")
+    return lower.shaped(Rows((Piece(1, lower.reduced(rows, "sum")),)), lower.result(call).shape)
+
+
 def _sum(lower: Lowering, call: Call, x: Any, dims: Any = None, *_: Any) -> Any:
-    rows, size = lower.rows(x), lower.tensors[call.reads[0]].dim()
+    rows, size = lower.cast(lower.rows(x), lower.result(call).dtype), lower.tensors[call.reads[0]].dim()
     over = {dim % size for dim in dims} if dims else set(range(size))
     if not rows.flat and size - 1 in over:
         rows = Rows((Piece(1, lower.reduced(rows, "sum")),), flat=True)
@@ -346,13 +387,22 @@ def _sum(lower: Lowering, call: Call, x: Any, dims: Any = None, *_: Any) -> Any:
 def _mean(lower: Lowering, call: Call, x: Any, dims: Any = None, *_: Any) -> Any:
     if not _over_units(lower, call, dims) or not isinstance(x, Rows):
         raise UntraceableError(f"{call.name} over rows")
-    return lower.shaped(Rows((Piece(1, _row_mean(lower, x).number),)), lower.result(call).shape)
+    mean = _row_mean(lower, lower.cast(x, lower.result(call).dtype))
+    return lower.shaped(Rows((Piece(1, mean.number),)), lower.result(call).shape)
 
 
 def _highest(lower: Lowering, call: Call, x: Any, dims: Any = (), *_: Any) -> Any:
     if not _over_units(lower, call, dims) or not isinstance(x, Rows):
         raise UntraceableError(f"{call.name} over rows")
     return lower.shaped(Rows((Piece(1, lower.reduced(x, "max")),)), lower.result(call).shape)
+
+
+def _lowest(lower: Lowering, call: Call, x: Any, dims: Any = (), *_: Any) -> Any:
+    if not _over_units(lower, call, dims) or not isinstance(x, Rows):
+        raise UntraceableError(f"{call.name} over rows")
+    turned = Rows(tuple(Piece(width, lower.graph.apply("negative", node)) for width, node in x.pieces))
+    lowest = lower.graph.apply("negative", lower.reduced(turned, "max"))
+    return lower.shaped(Rows((Piece(1, lowest),)), lower.result(call).shape)
 
 
 def _row_mean(lower: Lowering, rows: Rows) -> Term:
@@ -444,10 +494,12 @@ RULES: dict[str, Callable[..., Any]] = {
     "select_backward": _select_backward,
     "cat": _cat,
     "mm": _mm,
+    "mv": _mv,
     "addmm": _addmm,
     "sum": _sum,
     "mean.dim": _mean,
     "amax": _highest,
+    "amin": _lowest,
     "var.correction": _var,
     "native_layer_norm": _layer_norm,
     "native_layer_norm_backward": _layer_norm_backward,
@@ -458,6 +510,5 @@ RULES: dict[str, Callable[..., Any]] = {
 
 def known(operation: Any) -> bool:
     """Whether an operation needs no taking apart."""
-    name = str(operation).removeprefix("aten.")
-    base = name.split(".")[0]
+    name, base = _names(operation)
     return base in FORMULAS or base in COMPARISONS or name in RULES or base in RULES

@@ -70,7 +70,7 @@ class Kernel:
     levels: list[Level]
     widths: dict[Area, int]  # areas of its own: scratch, inputs and results of products
     elements: dict[Area, str]
-    stored: dict[int, Sink]  # expressions that later passes find in scratch
+    stored: dict[tuple[int, int], Sink]  # expressions, over so many units, that later passes find in scratch
 
 
 @dataclass
@@ -185,14 +185,20 @@ class _Planner:
     def _later(self, number: int) -> bool:
         """Whether an expression needs a cotangent, so that only the way back can know it."""
         if number not in self.later:
-            node = self.graph[number]
-            if node.operation in ("load", "spread"):
-                kind, which = node.source
-                later = kind == "cotangent" or (kind == "product" and self._is_later(self.products[int(which)].rows))
-            else:
-                later = any(self._later(operand) for operand in node.operands)
-            self.later[number] = later
+            for part in self.graph.ordered([number], self._unknown):
+                node = self.graph[part]
+                if node.operation in ("load", "spread"):
+                    kind, which = node.source
+                    later = kind == "cotangent" or (
+                        kind == "product" and self._is_later(self.products[int(which)].rows)
+                    )
+                else:
+                    later = any(self.later[operand] for operand in node.operands)
+                self.later[part] = later
         return self.later[number]
+
+    def _unknown(self, number: int) -> tuple[int, ...]:
+        return () if number in self.later else self.graph[number].operands
 
     def _is_later(self, rows: Rows) -> bool:
         return any(self._later(piece.node) for piece in rows.pieces)
@@ -256,7 +262,7 @@ class _Scheduler:
         self.levels: dict[int, int] = {}
         self.widths: dict[Area, int] = {}
         self.elements: dict[Area, str] = {}
-        self.stored: dict[int, Sink] = {}
+        self.stored: dict[tuple[int, int], Sink] = {}
 
     def schedule(self, sinks: list[Sink], state: list[Area]) -> Kernel:
         sinks, multiplies = self._aim(sinks, state)
@@ -289,14 +295,18 @@ class _Scheduler:
 
     def _level(self, number: int) -> int:
         if number not in self.levels:
-            node = self.graph[number]
-            if node.operation in ("load", "spread") and node.source[0] == "product":
-                level = self._product_level(int(node.source[1]))
-            else:
-                level = max([self._level(operand) for operand in node.operands], default=0)
-                level += node.operation in REDUCTIONS
-            self.levels[number] = level
+            for part in self.graph.ordered([number], self._unknown):
+                node = self.graph[part]
+                if node.operation in ("load", "spread") and node.source[0] == "product":
+                    level = self._product_level(int(node.source[1]))
+                else:
+                    level = max((self.levels[operand] for operand in node.operands), default=0)
+                    level += node.operation in REDUCTIONS
+                self.levels[part] = level
         return self.levels[number]
+
+    def _unknown(self, number: int) -> tuple[int, ...]:
+        return () if number in self.levels else self.graph[number].operands
 
     def _product_level(self, which: int) -> int:
         return 1 + max(self._level(piece.node) for piece in self.inputs[which].pieces)
@@ -372,10 +382,10 @@ class _Scheduler:
                     node = self.graph[number]
                     key = (number, 1 if node.uniform else one.width)
                     dear = node.operation in COSTS and not node.uniform
-                    if key in seen and number not in self.stored:
+                    if key in seen and key not in self.stored:
                         first, home = seen[key]
                         if (dear and home is not one) or (node.operation in REDUCTIONS and first != group):
-                            self.stored[number] = self._scratch(number, key[1], home)
+                            self.stored[key] = self._scratch(number, key[1], home)
                     elif dear:
                         seen[key] = (group, one)
                 for reduction in one.reductions:

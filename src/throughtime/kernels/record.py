@@ -123,7 +123,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self._write(func, args, kwargs)
         if torch.Tag.nondeterministic_seeded in func.tags:
             raise UntraceableError(f"{name}: it draws random numbers; draw them in `project`")
-        if name.startswith("aten.native_batch_norm") and args[5]:
+        if name == "aten.native_batch_norm.default" and args[5]:
             raise UntraceableError(f"{name}: it mixes rows")
         if self.decompose is None and not torch.is_grad_enabled():
             raise UntraceableError(f"{name} under no_grad or in an autograd.Function: for no gradient, use detach")
