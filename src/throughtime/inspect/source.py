@@ -19,7 +19,8 @@ class SweepSource(NamedTuple):
 def sweep_source(cell: Cell[Any]) -> SweepSource:
     """What `scan` runs on the CPU for a cell: the Python source, for Numba, of its sweep and of its gradient's.
 
-    Under `torch.no_grad` it is the sweep that keeps nothing for a gradient. Nothing need have run before.
+    Under `torch.no_grad` it is the sweep that keeps nothing for a gradient. Nothing need have run before. It reads
+    what `project` gives; to save memory, and on many rows without gradients, `scan` has `project` in the sweep too.
 
     Raises `UntraceableError` where `scan` would run the plain loop, saying why.
 
