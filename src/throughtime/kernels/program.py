@@ -8,6 +8,7 @@ from types import NoneType
 from typing import Any
 
 import torch
+from numba.core.errors import NumbaError
 from torch import Tensor, nn
 
 from throughtime import tree
@@ -116,13 +117,25 @@ def _multiplier(element: str, lanes: int) -> int:
 class _Known:
     """What has been made of one cell in one condition."""
 
-    condition: Any
     slots: list[Slot]
     traces: dict[Any, Trace | UntraceableError] = field(default_factory=dict)
     programs: dict[Any, Program | UntraceableError] = field(default_factory=dict)
 
 
-_known: "weakref.WeakKeyDictionary[Any, _Known]" = weakref.WeakKeyDictionary()
+CONDITIONS = 8  # of one cell that are remembered: training, evaluation, a few values of a setting
+_known: "weakref.WeakKeyDictionary[Any, dict[Any, _Known]]" = weakref.WeakKeyDictionary()
+
+
+def _known_of(cell: Any) -> _Known:
+    """What is known of a cell as it is now."""
+    conditions = _known.setdefault(cell, {})
+    condition = condition_of(cell)
+    known = conditions.get(condition)
+    if known is None:
+        while len(conditions) >= CONDITIONS:
+            conditions.pop(next(iter(conditions)), None)
+        known = conditions[condition] = _Known(slots_of(cell))
+    return known
 
 
 @dataclass(frozen=True)
@@ -155,10 +168,7 @@ def bind(
     `projecting` is for the step that projects too: z is then x (B T D).
     Raises `UntraceableError` when there can be none, naming what stands in the way.
     """
-    condition = condition_of(cell)
-    known = _known.get(cell)
-    if known is None or known.condition != condition:
-        known = _known[cell] = _Known(condition, slots_of(cell))
+    known = _known_of(cell)
     z_leaves, state_leaves = ([leaf for _, leaf in tree.leaves(part)] for part in (z, state))
     slots = [slot.tensor() for slot in known.slots]
     sizes = (
@@ -183,11 +193,16 @@ def bind(
 
 def condition_of(module: Any) -> tuple[Any, ...]:
     """Everything about a cell that its step may read besides tensors: when it changes, the step is traced anew."""
-    facts: list[Any] = [type(module).step if hasattr(type(module), "step") else type(module)]
-    for name, value in vars(module).items():
+    inner = vars(module)
+    facts: list[Any] = [
+        getattr(type(module), "step", type(module)),
+        id(inner.get("_parameters")),
+        id(inner.get("_buffers")),
+    ]
+    for name, value in inner.items():
         if name not in INNER:
             facts += (name, _fact(value))
-    for child in vars(module).get("_modules", {}).values():
+    for child in inner.get("_modules", {}).values():
         facts.append(None if child is None else condition_of(child))
     return tuple(facts)
 
@@ -243,4 +258,9 @@ def _program(name: str, traced: Trace, wants: Sequence[Sequence[bool]]) -> Progr
         return error
     elements = {node.element for node in made.graph.nodes} & {"float32", "float64"}
     main = "float32" if "float32" in elements else "float64"
-    return Program(name, traced, equations, made, host_lanes(main))
+    program = Program(name, traced, equations, made, host_lanes(main))
+    try:
+        _ = program.forward, made.backward and program.backward
+    except NumbaError as error:  # a fault of ours, and no reason to stop
+        return UntraceableError(f"its sweep does not compile: {str(error).splitlines()[0]}")
+    return program

@@ -1,7 +1,6 @@
 """The door of the compiled sweeps: a cell swept over padded inputs, or None where no sweep can do it."""
 
 import warnings
-from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -39,7 +38,7 @@ def swept(
     try:
         found = _bound(cell, inputs.data, state, recompute)
     except UntraceableError as error:
-        say_once(type(cell).__name__, str(error))
+        say_once(type(cell), str(error))
         return None
     if found is None:
         return None
@@ -49,7 +48,8 @@ def swept(
     if resets is not None:
         resets = (resets & inputs.mask).contiguous()
         anew = [leaf for _, leaf in tree.leaves(cell.initial(batch))]
-    rows = Rows(inputs.lengths, steps, reverse, resets, not inputs.is_full)
+    lengths = inputs.lengths if inputs.is_full else inputs.lengths.clone()  # the gradient comes later, and reads them
+    rows = Rows(lengths, steps, reverse, resets, not inputs.is_full)
     leaves = Leaves(z_leaves, state_leaves, anew, bound.shared)
     output, new = differentiable.run(bound.program, rows, leaves, recompute)
     rest = iter(new)
@@ -120,7 +120,11 @@ def _check(leaves: list[Tensor], shape: tuple[int, ...], name: str, cell: Any) -
             )
 
 
-@cache
-def say_once(cell: str, reason: str) -> None:
-    """Says once why a cell is slow."""
-    warnings.warn(f"{cell} runs in the plain loop, step by step: {reason}", PlainLoopWarning, stacklevel=4)
+_said: set[tuple[type, str]] = set()
+
+
+def say_once(kind: type, reason: str) -> None:
+    """Says once why cells of a kind are slow."""
+    if (kind, reason) not in _said:
+        _said.add((kind, reason))
+        warnings.warn(f"{kind.__name__} runs in the plain loop, step by step: {reason}", PlainLoopWarning, stacklevel=4)

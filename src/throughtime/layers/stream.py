@@ -62,7 +62,7 @@ class Stream(Generic[S]):
         try:
             return CompiledStep(self.core, self._state, self.batch, self._kind)
         except UntraceableError as error:
-            say_once(type(self.core).__name__, str(error))
+            say_once(type(self.core), str(error))
             return None
 
     @property
