@@ -47,7 +47,8 @@ def check_core(core: Core[Any]) -> None:
     Laws: the same call gives the same and changes nothing in place · the other rows of the batch change nothing ·
     neither does more padding · gradients of inputs, state and weights equal finite differences · every trained
     weight receives gradient · saved and loaded, same outputs; and where the core is causal: cut anywhere and carry
-    the state, nothing changes · a reset is a new beginning · reading step by step is reading the whole, in a stream too.
+    the state, nothing changes · a reset is a new beginning · reading step by step, in a stream too, is reading the
+    whole.
 
     >>> from throughtime.layers import Window
     >>> check_core(Window(3, 4, window=2))
