@@ -167,8 +167,12 @@ def _made(name: str, forward: Callable[[Tensor], Tensor], module: nn.Module, cas
     return Contender(name, call, read)
 
 
-def disagreement(got: dict[str, Tensor], wanted: dict[str, Tensor], tolerance: float = 1e-4) -> str:
-    """Where two results differ by more than the tolerance of the largest number; empty where they agree."""
+def disagreement(got: dict[str, Tensor], wanted: dict[str, Tensor], tolerance: float = 5e-3) -> str:
+    """Where two results differ by more than the tolerance of the largest number; empty where they agree.
+
+    It looks for mistakes, not for rounding: at H 512, T 128 the plain loop over LayerNormLSTM in float32 is itself 1e-3
+    away from float64. Tests hold sweeps to 1e-10 in float64.
+    """
     for key, value in wanted.items():
         far, scale = float((got[key] - value).abs().max()), max(1.0, float(value.abs().max()))
         if not far <= tolerance * scale:
