@@ -67,8 +67,8 @@ class _Sweep(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> Any:
-        count = sum(ctx.sizes)
-        flat, rest = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        saved, count = ctx.saved_tensors, sum(ctx.sizes)  # asked for once: a checkpoint gives them once
+        flat, rest = saved[:count], saved[count:]
         leaves = Leaves.of(flat, ctx.sizes)
         if torch.is_grad_enabled():
             found: Sequence[Tensor | None] = _plainly(ctx.program.traced, ctx.rows, leaves, cotangents)
@@ -137,9 +137,9 @@ def _plainly(
     traced: Trace, rows: Rows, leaves: Leaves, cotangents: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
     """The gradient as a graph of its own, which can be differentiated again: the plain loop's."""
-    flat = [tensor for group in leaves for tensor in group]
-    output, state = plain(traced, rows, leaves)
-    pairs = [(t, grad) for t, grad in zip((output, *state), cotangents, strict=True) if grad is not None]
+    flat = [tensor.view_as(tensor) for group in leaves for tensor in group]  # each place has a gradient of its own
+    output, state = plain(traced, rows, Leaves.of(flat, leaves))
+    pairs = [(t, g) for t, g in zip((output, *state), cotangents, strict=True) if g is not None and t.requires_grad]
     asked = [tensor for tensor in flat if tensor.requires_grad]
     roots, given = [t for t, _ in pairs], [grad for _, grad in pairs]
     found = torch.autograd.grad(roots, asked, given, create_graph=True, allow_unused=True)

@@ -9,6 +9,7 @@ step is recorded twice, with two numbers of rows, and the recordings compared: w
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -110,7 +111,7 @@ def _record(step: Callable[[Any, Any], Any], parameters: Sequence[Tensor], z: An
         zeros = leaf.new_zeros(rows, *leaf.shape[1:])
         return zeros.requires_grad_().clone() if leaf.is_floating_point() else zeros
 
-    with torch.enable_grad():
+    with torch.enable_grad(), _undisturbed():
         z, state = tree.map(blank, z), tree.map(blank, state)
         recorder = Recorder([*(leaf for _, leaf in tree.leaves((z, state))), *parameters])
         try:
@@ -119,7 +120,8 @@ def _record(step: Callable[[Any, Any], Any], parameters: Sequence[Tensor], z: An
         except UntraceableError:
             raise
         except Exception as error:  # on our zeros; whether it is one on yours the plain loop will tell
-            raise UntraceableError(f"its step fails on {rows} rows of zeros: {error}") from None
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise UntraceableError(f"its step fails on {rows} rows of zeros with {what}") from None
     if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != rows:
         what = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise UntraceableError(f"an output {what} for {rows} rows (a sweep gives B W)")
@@ -218,7 +220,7 @@ def _differentiate(
         for number, want in zip(numbers, wants, strict=True)
     ]
     sizes = [len(numbers) for numbers in groups]
-    with torch.enable_grad(), torch.autograd.set_detect_anomaly(False):  # the gradients of zeros may be anything
+    with torch.enable_grad(), _undisturbed():
         recorder = Recorder(leaves, _decomposition)
         with recorder:
             outputs = traced.step(*_parts(leaves, sizes))
@@ -266,6 +268,18 @@ def _differentiate(
         cotangents=[flowing[0], *(flows or want for flows, want in zip(flowing[1:], state, strict=True))],
     )
     return equations, flowing[1:]
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Without what others hang on autograd: checkpoints, and the search for NaN, which gradients of zeros may be."""
+    hooks = torch.autograd.graph.saved_tensors_hooks(_itself, _itself)
+    with torch.autograd.set_detect_anomaly(False), hooks:
+        yield
+
+
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 def _parts(values: Sequence[Any], sizes: Sequence[int]) -> list[list[Any]]:
