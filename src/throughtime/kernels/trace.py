@@ -120,8 +120,8 @@ def _record(step: Callable[[Any, Any], Any], parameters: Sequence[Tensor], z: An
         except UntraceableError:
             raise
         except Exception as error:  # on our zeros; whether it is one on yours the plain loop will tell
-            what = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise UntraceableError(f"its step fails on {rows} rows of zeros with {what}") from None
+            line = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise UntraceableError(f"its step fails on {rows} rows of zeros with {line}") from None
     if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != rows:
         what = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise UntraceableError(f"an output {what} for {rows} rows (a sweep gives B W)")
