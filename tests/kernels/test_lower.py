@@ -13,10 +13,11 @@ from torch import nn
 
 from throughtime.errors import UntraceableError
 from throughtime.kernels.expression import Graph, Piece, Rows
-from throughtime.kernels.lower import Lowering, Shared
+from throughtime.kernels.lower import Lowering
 from throughtime.kernels.plan import plan
 from throughtime.kernels.program import TYPES
 from throughtime.kernels.trace import differentiate, slots_of, trace
+from throughtime.kernels.values import Shared
 
 ROWS, H = 12, 4
 

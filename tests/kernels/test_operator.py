@@ -13,7 +13,9 @@ from throughtime.kernels import operator
 def test_a_compiled_program_holds_a_sweep_whole():
     """In a process of its own: the types that tests check are checked by code that torch's compiler cannot follow."""
     script = Path(__file__).with_name("in_graph.py")
-    done = subprocess.run([sys.executable, "-W", "ignore", script], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", script], capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split() == ["PeepholeLSTM", "LayerNormLSTM", "inference"]
 

@@ -1,1 +1,13 @@
-"""Compiled passes over memory: SIMD vectors inside Numba, and the mathematics on them."""
+"""Compiled sweeps: a cell's step, traced and compiled to one loop over all rows and times. In the order of the work:
+
+record       what a step does, as a list of torch's operations
+trace        the step and its gradient, recorded: what needs no rows, and what does
+lower        every tensor as expressions of one unit, by formulas (pointwise) and rules (the rest); expression, values
+plan         two kernels: what is stored where, and what the way back needs; schedule puts them in order
+emit         a kernel as readable Numba source, of explicit SIMD (vector, maths, term), products and copies (machine)
+build        source to machine code, kept in the cache folder
+program      all of this for one cell, found again as long as nothing about it has changed
+sweep        a program run over memory, forward and backward, on torch's own threads (launch)
+differentiable, operator   a sweep under autograd, and under torch's compiler
+run, step    the doors: a whole sweep for `scan`, one step for streams
+"""

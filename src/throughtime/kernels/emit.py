@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from throughtime.kernels import vector
 from throughtime.kernels.expression import REDUCTIONS, Graph, Node, Source
-from throughtime.kernels.lower import Product
-from throughtime.kernels.plan import Area, Kernel, Level, Multiply, Pass, Sink
+from throughtime.kernels.schedule import Area, Kernel, Level, Multiply, Pass, Sink
+from throughtime.kernels.values import Product
 
 # A word of the table: what it is, of which area, size or product. Rows and steps are strides; all are in bytes.
 Word = tuple[str, Area | int | None]

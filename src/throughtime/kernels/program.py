@@ -15,7 +15,8 @@ from throughtime import tree
 from throughtime.errors import UntraceableError
 from throughtime.kernels import build, product
 from throughtime.kernels.emit import Emitted, Word, emit
-from throughtime.kernels.plan import Area, Kernel, Plan, plan
+from throughtime.kernels.plan import Plan, plan
+from throughtime.kernels.schedule import Area, Kernel
 from throughtime.kernels.trace import Equations, Slot, Trace, differentiate, slots_of, trace
 from throughtime.kernels.vector import host_lanes
 

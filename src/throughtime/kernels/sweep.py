@@ -17,9 +17,10 @@ from torch import Tensor
 from throughtime.kernels import launch
 from throughtime.kernels.emit import Word
 from throughtime.kernels.expression import Source
-from throughtime.kernels.plan import Area, Column, Kernel
+from throughtime.kernels.plan import Column
 from throughtime.kernels.product import pack
 from throughtime.kernels.program import LINE, TYPES, Compiled, Program, spread
+from throughtime.kernels.schedule import Area, Kernel
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ step is recorded twice, with two numbers of rows, and the recordings compared: w
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,11 @@ from torch.utils import _pytree as pytree
 from throughtime import tree
 from throughtime.errors import UntraceableError
 from throughtime.kernels.expression import Rows
-from throughtime.kernels.lower import Lowering, Total, known
+from throughtime.kernels.lower import Lowering, known
 from throughtime.kernels.record import COUNT, Call, Recorder, Watch, common, play
+from throughtime.kernels.values import Total
+
+T = TypeVar("T")
 
 FEW = 2  # rows of the second recording; one row would not do: there torch takes short cuts
 
@@ -85,6 +88,16 @@ def slots_of(cell: Any) -> list[Slot]:
 
 def trace(step: Callable[[Any, Any], tuple[Tensor, Any]], slots: list[Slot], z: Any, state: Any) -> Trace:
     """Records `step` on rows like those of z (a tree, at one time: B ...) and state (a tree)."""
+    return _aside(_trace, step, slots, z, state)
+
+
+def _aside(function: Callable[..., T], *arguments: Any) -> T:
+    """What the function gives, in a thread of its own: modes and hooks that others hang on torch are not in there."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def _trace(step: Callable[[Any, Any], tuple[Tensor, Any]], slots: list[Slot], z: Any, state: Any) -> Trace:
     parameters = [slot.tensor() for slot in slots]
     inputs = sum(1 for _ in tree.leaves((z, state)))
     few = _record(step, parameters, z, state, FEW)
@@ -108,12 +121,13 @@ def _record(step: Callable[[Any, Any], Any], parameters: Sequence[Tensor], z: An
     """The step on so many rows of zeros, which have gradients as in training."""
 
     def blank(leaf: Tensor) -> Tensor:
-        zeros = leaf.new_zeros(rows, *leaf.shape[1:])
+        zeros = torch.zeros(rows, *leaf.shape[1:], dtype=leaf.dtype)
         return zeros.requires_grad_().clone() if leaf.is_floating_point() else zeros
 
-    with torch.enable_grad(), _undisturbed():
+    trained = not any(parameter.is_inference() for parameter in parameters)
+    with torch.set_grad_enabled(trained):
         z, state = tree.map(blank, z), tree.map(blank, state)
-        recorder = Recorder([*(leaf for _, leaf in tree.leaves((z, state))), *parameters])
+        recorder = Recorder([*(leaf for _, leaf in tree.leaves((z, state))), *parameters], trained=trained)
         try:
             with Watch(), recorder:
                 output, new_state = step(z, state)
@@ -203,7 +217,7 @@ def differentiate(traced: Trace, z: Sequence[bool], state: Sequence[bool], share
     """
     state = list(state)
     while True:
-        equations, flowing = _differentiate(traced, z, state, shared)
+        equations, flowing = _aside(_differentiate, traced, z, state, shared)
         wider = [old or new for old, new in zip(state, flowing, strict=True)]
         if wider == state:
             return equations
@@ -220,7 +234,7 @@ def _differentiate(
         for number, want in zip(numbers, wants, strict=True)
     ]
     sizes = [len(numbers) for numbers in groups]
-    with torch.enable_grad(), _undisturbed():
+    with torch.enable_grad(), torch.autograd.set_detect_anomaly(False):  # gradients of zeros may be NaN
         recorder = Recorder(leaves, _decomposition)
         with recorder:
             outputs = traced.step(*_parts(leaves, sizes))
@@ -268,18 +282,6 @@ def _differentiate(
         cotangents=[flowing[0], *(flows or want for flows, want in zip(flowing[1:], state, strict=True))],
     )
     return equations, flowing[1:]
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Without what others hang on autograd: checkpoints, and the search for NaN, which gradients of zeros may be."""
-    hooks = torch.autograd.graph.saved_tensors_hooks(_itself, _itself)
-    with torch.autograd.set_detect_anomaly(False), hooks:
-        yield
-
-
-def _itself(tensor: Tensor) -> Tensor:
-    return tensor
 
 
 def _parts(values: Sequence[Any], sizes: Sequence[int]) -> list[list[Any]]:
