@@ -77,18 +77,22 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Numbers tensors as they appear and lists the operations on them.
 
     `decompose` gives for an operation a function of smaller ones, or None to take it as it is. Where it is absent, all
-    are taken as they are, and gradients have to be on: an operation has torch's own derivative, nobody else's.
+    are taken as they are, and where the cell may be trained, gradients have to be on: an operation has torch's own
+    derivative, nobody else's.
     """
 
     def __init__(
-        self, inputs: Sequence[Tensor], decompose: Callable[[Any], Callable[..., Any] | None] | None = None
+        self,
+        inputs: Sequence[Tensor],
+        decompose: Callable[[Any], Callable[..., Any] | None] | None = None,
+        trained: bool = True,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.inputs = inputs
         self.tensors: list[Tensor] = []  # kept alive, so that an id means one tensor
         self.numbers: dict[int, int] = {}
         self.calls: list[Call] = []
-        self.decompose = decompose
+        self.decompose, self.trained = decompose, trained
         for tensor in inputs:
             self.number(tensor)
 
@@ -125,7 +129,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             raise UntraceableError(f"{name}: it draws random numbers; draw them in `project`")
         if name == "aten.native_batch_norm.default" and args[5]:
             raise UntraceableError(f"{name}: it mixes rows")
-        if self.decompose is None and not torch.is_grad_enabled():
+        if self.decompose is None and self.trained and not torch.is_grad_enabled():
             raise UntraceableError(f"{name} under no_grad or in an autograd.Function: for no gradient, use detach")
         smaller = self.decompose(func) if self.decompose else None
         if smaller is not None:
@@ -133,6 +137,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 return smaller(*args, **kwargs)
         places, named = pytree.tree_map(self._place, (args, kwargs))
         results = func(*args, **kwargs)
+        if not all(leaf is None or isinstance(leaf, Tensor) for leaf in _leaves(results)):
+            raise UntraceableError(f"{name}: it reads a tensor's value into Python")
         numbered = pytree.tree_map(lambda leaf: self.number(leaf) if isinstance(leaf, Tensor) else leaf, results)
         self.calls.append(Call(func, places, named, numbered))
         return results
