@@ -10,6 +10,7 @@ import hashlib
 import importlib.metadata
 import linecache
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -47,8 +48,8 @@ def toolchain() -> str:
 
 def module(source: str, name: str) -> types.ModuleType:
     """The module of a source, from the cache where it is there; `name` says what it is to whoever looks there."""
-    key = hashlib.sha256(source.encode()).hexdigest()[:16]
-    return _module(source, f"{name}_{key}", str(cache_folder()))
+    key, known = hashlib.sha256(source.encode()).hexdigest()[:16], re.sub(r"[^a-z0-9_]", "_", name.lower())[:60]
+    return _module(source, f"{known}_{key}", str(cache_folder()))
 
 
 @functools.cache

@@ -4,6 +4,7 @@ Nothing in the source depends on sizes, so one compilation serves a cell of any 
 it reads; whoever runs the kernel fills them in, in that order.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -66,7 +67,7 @@ class _Emitter:
         lines += [f"    {old}, {new} = {new}, {old}" for old, new in map(self._buffers, self.state)]
         body = [*self._begin(), *lines, *self._end()]
         reads = [f"{self.names[word]} = word(table, {n + 1})" for n, word in enumerate(self.words)]
-        text = HEAD.format(title=self.title, imports=self._imports())
+        text = HEAD.format(title=re.sub(r"[^\w .]", "_", self.title), imports=self._imports())
         text += "\n".join("    " + line for line in reads) + CHUNKS
         body.append("chunk = take(table)")
         return Emitted(text + "\n".join("        " + line for line in body) + "\n", self.words)
