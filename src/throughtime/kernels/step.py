@@ -25,13 +25,16 @@ class CompiledStep:
     def __init__(self, core: Any, state: Any, batch: int, kind: torch.dtype) -> None:
         with torch.no_grad():
             state = tree.map(lambda leaf: leaf.clone(memory_format=torch.contiguous_format), state)
-            x = torch.zeros(batch, 1, core.width, dtype=kind)
+            x = torch.zeros(batch, 1, core.width, dtype=kind, device="cpu")
             bound = bind(core, x, state)
-            program, rows = bound.program, Rows(torch.ones(batch, dtype=torch.int64), 1, False, None, False)
+            program, rows = (
+                bound.program,
+                Rows(torch.ones(batch, dtype=torch.int64, device="cpu"), 1, False, None, False),
+            )
             self.width, self.kind = program.equations.output.width, program.output_type
             table = Table(program, program.forward, program.plan.forward, rows)
             table.timed(("z", 0), x)
-            table.timed(("output", 0), torch.empty(batch, 1, self.width, dtype=self.kind))
+            table.timed(("output", 0), torch.empty(batch, 1, self.width, dtype=self.kind, device="cpu"))
             table.share(bound.shared)
             for n, (_, leaf) in enumerate(tree.leaves(state)):
                 table.hand(("state", n), leaf, leaf, leaf)
@@ -46,7 +49,7 @@ class CompiledStep:
 
     def __call__(self, x: Tensor) -> Tensor:
         """The output (B H) for the next item of each row (B D, contiguous, of the right type); moves the state on."""
-        y = torch.empty(self.batch, self.width, dtype=self.kind)
+        y = torch.empty(self.batch, self.width, dtype=self.kind, device="cpu")
         words = self._words
         words[0], words[self._input], words[self._output] = 0, x.data_ptr(), y.data_ptr()
         self._invoke(self._address)

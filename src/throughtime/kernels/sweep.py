@@ -78,13 +78,12 @@ def forward(
     The output goes to `output` where one is given, which holds zeros past each length.
     """
     batch, steps = len(rows.lengths), rows.steps
-    new = torch.zeros if rows.ragged else torch.empty
     if output is None:
         output = new_output(program, rows)
     table = Table(program, program.forward, program.plan.forward, rows)
     tape = {}
     for kind, width in program.plan.saved.items():
-        tape[kind] = new(batch, steps if keep else 1, width, dtype=TYPES[kind])
+        tape[kind] = _new(rows, (batch, steps if keep else 1, width), TYPES[kind])
         table.timed(("saved", kind), tape[kind] if keep else tape[kind].expand(batch, steps, width))
     table.timed(("output", 0), output)
     for n, leaf in enumerate(z):
@@ -99,18 +98,17 @@ def forward(
 
 def new_output(program: Program, rows: Rows) -> Tensor:
     """Room for the outputs of all steps; zero where a row has none."""
-    new = torch.zeros if rows.ragged else torch.empty
-    return new(len(rows.lengths), rows.steps, program.equations.output.width, dtype=program.output_type)
+    return _new(rows, (len(rows.lengths), rows.steps, program.equations.output.width), program.output_type)
 
 
 def new_z_grads(program: Program, rows: Rows) -> list[Tensor | None]:
     """Room for the gradients of z; zero where a row has no step, None where nobody asks."""
-    new, graph = torch.zeros if rows.ragged else torch.empty, program.plan.graph
+    graph = program.plan.graph
     shape = (len(rows.lengths), rows.steps)
     return [
         None
         if grad is None
-        else new(shape if grad.flat else (*shape, grad.width), dtype=TYPES[graph[grad.pieces[0].node].element])
+        else _new(rows, shape if grad.flat else (*shape, grad.width), TYPES[graph[grad.pieces[0].node].element])
         for grad in program.equations.z_grads
     ]
 
@@ -128,17 +126,16 @@ def backward(
 ) -> Grads:
     """Sweeps back from cotangents to gradients; `state` is any state of the right shape, `z_grads` are filled in."""
     batch, steps, plan = len(rows.lengths), rows.steps, program.plan
-    new = torch.zeros if rows.ragged else torch.empty
     table = Table(program, program.backward, _present(plan.backward), rows)
     for kind, kept in tape.items():
         table.timed(("saved", kind), kept)
     for kind, width in plan.spare.items():
-        table.timed(("spare", kind), new(batch, steps, width, dtype=TYPES[kind]))
+        table.timed(("spare", kind), _new(rows, (batch, steps, width), TYPES[kind]))
     for n, leaf in enumerate(z):
         if leaf is not None:
             table.timed(("z", n), leaf)
     if output_grad is None:
-        output_grad = torch.zeros(1, 1, program.equations.output.width, dtype=program.output_type)
+        output_grad = torch.zeros(1, 1, program.equations.output.width, dtype=program.output_type, device="cpu")
         output_grad = output_grad.expand(batch, steps, -1)
     table.timed(("cotangent", 0), unit_stride(output_grad))
     for n, grad in enumerate(z_grads):
@@ -241,7 +238,7 @@ class Table:
 
     def total(self, n: int, width: int, kind: str) -> None:
         """Room for a sum of its own for every row."""
-        tensor = self.totals[n] = torch.zeros(len(self.rows.lengths), max(width, 1), dtype=TYPES[kind])
+        tensor = self.totals[n] = torch.zeros(len(self.rows.lengths), max(width, 1), dtype=TYPES[kind], device="cpu")
         self.values["base", ("total", n)] = tensor.data_ptr()
         self.values["stride", ("total", n)] = tensor.stride(0) * tensor.element_size()
 
@@ -249,7 +246,7 @@ class Table:
         """The table: a counter, and all words in the order that the kernel reads them."""
         batch, resets = len(self.rows.lengths), self.rows.resets
         shares = _shares(self.rows, threads)
-        room = torch.empty(batch * sum(size for _, size in self.scratch) + LINE, dtype=torch.uint8)
+        room = torch.empty(batch * sum(size for _, size in self.scratch) + LINE, dtype=torch.uint8, device="cpu")
         self.alive += [*shares, room]
         place = -(-room.data_ptr() // LINE) * LINE
         for word, size in self.scratch:
@@ -285,8 +282,8 @@ def _shares(rows: Rows, threads: int) -> tuple[Tensor, Tensor, Tensor]:
 
 @lru_cache(maxsize=256)
 def _full_shares(batch: int, steps: int, threads: int) -> tuple[Tensor, Tensor, Tensor]:
-    starts = torch.tensor([batch * n // threads for n in range(threads + 1)])
-    return torch.arange(batch), torch.full((batch,), steps), starts
+    starts = torch.tensor([batch * n // threads for n in range(threads + 1)], device="cpu")
+    return torch.arange(batch, device="cpu"), torch.full((batch,), steps, device="cpu"), starts
 
 
 def _ragged_shares(lengths: Tensor, threads: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -294,8 +291,13 @@ def _ragged_shares(lengths: Tensor, threads: int) -> tuple[Tensor, Tensor, Tenso
     falling = torch.argsort(lengths, descending=True, stable=True)
     hands = [falling[n::threads] for n in range(threads)]
     order = torch.cat(hands)
-    starts = torch.tensor([0, *[len(hand) for hand in hands]]).cumsum(0)
+    starts = torch.tensor([0, *[len(hand) for hand in hands]], device="cpu").cumsum(0)
     return order, lengths[order].contiguous(), starts
+
+
+def _new(rows: Rows, shape: tuple[int, ...], kind: torch.dtype) -> Tensor:
+    """Room for something of every row and step, on the CPU wherever others put theirs; zero where there is no step."""
+    return (torch.zeros if rows.ragged else torch.empty)(shape, dtype=kind, device="cpu")
 
 
 def _present(value: T | None) -> T:
