@@ -50,7 +50,7 @@ class Stream(Generic[S]):
             raise ArgumentError("a stream is for a core in evaluation; call core.eval() first")
         self.core, self.batch = core, batch
         with torch.no_grad():
-            self._state = core.initial(batch)
+            self._state = tree.map(torch.clone, core.initial(batch))  # whose leaves may be one tensor of zeros
         self._kind, self._device = _numbers_of(core, self._state)
         self._compiled = self._compile()
         if state is not None:
