@@ -2,13 +2,14 @@
 
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property
-from types import NoneType
+from types import NoneType, SimpleNamespace
 from typing import Any
 
 import torch
 from numba.core.errors import NumbaError
+from numpy import ndarray
 from torch import Tensor, nn
 
 from throughtime import tree
@@ -151,10 +152,13 @@ Step = Callable[[Any, Any], tuple[Tensor, Any]]
 Wants = tuple[tuple[bool, ...], ...]  # which leaves of z, of the state, and which shared tensors want a gradient
 
 
-def asked(groups: Sequence[Sequence[Tensor]]) -> Wants:
-    """A gradient for what autograd follows."""
+def asked(groups: Sequence[Sequence[Tensor]], anew: Sequence[Tensor] = ()) -> Wants:
+    """A gradient for what autograd follows; for a state too where it follows the one that resets begin with."""
     grads = torch.is_grad_enabled()
-    return tuple(tuple(grads and leaf.requires_grad for leaf in group) for group in groups)
+    z, state, shared = (tuple(grads and leaf.requires_grad for leaf in group) for group in groups)
+    if anew:
+        state = tuple(want or (grads and leaf.requires_grad) for want, leaf in zip(state, anew, strict=True))
+    return z, state, shared
 
 
 def bind(
@@ -179,27 +183,26 @@ def bind(
     shape = (*sizes, _kinds(slots), _structure(z), _structure(state), projecting)
     traced = known.traces.get(shape)
     if traced is None:
-        traced = known.traces[shape] = _trace(_projecting(cell) if projecting else cell.step, known.slots, z, state)
+        traced = known.traces[shape] = _trace(cell, projecting, known.slots, z, state)
     if isinstance(traced, UntraceableError):
-        raise traced
+        raise UntraceableError(str(traced))  # a new one: an error keeps what it was raised past
     shared = traced.share(slots)
     wanted = wants((z_leaves, state_leaves, shared))
     program = known.programs.get((shape, wanted))
     if program is None:
         program = known.programs[shape, wanted] = _program(type(cell).__name__, traced, wanted)
     if isinstance(program, UntraceableError):
-        raise program
+        raise UntraceableError(str(program))
     return Bound(program, shared)
 
 
 def condition_of(module: Any) -> tuple[Any, ...]:
     """Everything about a cell that its step may read besides tensors: when it changes, the step is traced anew."""
     inner = vars(module)
-    facts: list[Any] = [
-        getattr(type(module), "step", type(module)),
-        id(inner.get("_parameters")),
-        id(inner.get("_buffers")),
-    ]
+    facts: list[Any] = [type(module), getattr(type(module), "step", None)]
+    for table in (inner.get("_parameters", {}), inner.get("_buffers", {})):
+        facts += (id(table), tuple([name for name, tensor in table.items() if tensor is not None]))
+    facts += (tuple(inner.get("_forward_hooks", ())), tuple(inner.get("_forward_pre_hooks", ())))
     for name, value in inner.items():
         if name not in INNER:
             facts += (name, _fact(value))
@@ -210,18 +213,39 @@ def condition_of(module: Any) -> tuple[Any, ...]:
 
 def _fact(value: Any) -> Any:
     if isinstance(value, bool | int | float | str | NoneType):
-        return value
+        return type(value), value
     if isinstance(value, tuple | list):
         return tuple(_fact(part) for part in value)
     if isinstance(value, dict):
         return tuple((key, _fact(part)) for key, part in value.items())
-    return condition_of(value) if isinstance(value, nn.Module) else id(value)
+    if isinstance(value, set | frozenset):
+        return frozenset(map(_fact, value))
+    if isinstance(value, Tensor):  # not a weight: a step that reads it is refused
+        return value.dtype, value.shape
+    if isinstance(value, ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, SimpleNamespace) or (is_dataclass(value) and not isinstance(value, nn.Module | type)):
+        return type(value), tuple((name, _fact(part)) for name, part in vars(value).items())
+    return condition_of(value) if isinstance(value, nn.Module) else _Itself(value)
+
+
+class _Itself:
+    """A thing that is equal to nothing else, and kept, so that no other is taken for it later."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 def _kinds(slots: Sequence[Tensor]) -> tuple[Any, ...]:
-    """Shapes and types of parameters, and which of them are one tensor under several names."""
+    """Shapes, types and devices of parameters, and which of them are one tensor under several names."""
     same = {id(tensor): place for place, tensor in enumerate(slots)}
-    return tuple((tensor.shape, tensor.dtype, same[id(tensor)]) for tensor in slots)
+    return tuple([(tensor.shape, tensor.dtype, tensor.device, same[id(tensor)]) for tensor in slots])
 
 
 def _structure(nested: Any) -> Any:
@@ -240,14 +264,40 @@ def _projecting(cell: Any) -> Step:
     return step
 
 
-def _trace(step: Step, slots: list[Slot], z: Any, state: Any) -> Trace | UntraceableError:
+def _trace(cell: Any, projecting: bool, slots: list[Slot], z: Any, state: Any) -> Trace | UntraceableError:
     with torch.inference_mode(False), torch.no_grad():
         first = tree.map(lambda leaf: leaf.new_zeros(1, *leaf.shape[2:]), z)
         before = tree.map(lambda leaf: leaf.new_zeros(1, *leaf.shape[1:]), state)
+        condition = condition_of(cell)
         try:
-            return trace(step, slots, first, before)
+            for slot in slots:
+                _check_weight(slot)
+            traced = trace(_projecting(cell) if projecting else cell.step, slots, first, before)
+            if condition_of(cell) != condition:
+                raise UntraceableError("it changes the cell")
+            if projecting:
+                _check_projection(cell, first)
         except UntraceableError as error:
-            return error
+            return UntraceableError(str(error))  # without what it was raised past
+    return traced
+
+
+def _check_weight(slot: Slot) -> None:
+    tensor = slot.tensor()
+    if type(tensor) not in (Tensor, nn.Parameter) or tensor.device.type != "cpu" or tensor.layout != torch.strided:
+        raise UntraceableError(f"{slot.path} is a {type(tensor).__name__} of {tensor.layout} on {tensor.device}")
+
+
+def _check_projection(cell: Any, x: Tensor) -> None:
+    """Refuses a projection that looks at other steps, so that it is done for all steps at once."""
+    chance = torch.Generator("cpu").manual_seed(0)
+    sample = torch.rand(2, 3, *x.shape[1:], generator=chance, device="cpu").to(x.dtype)
+    whole = [leaf for _, leaf in tree.leaves(cell.project(sample))]
+    for t in range(3):
+        alone = [leaf for _, leaf in tree.leaves(cell.project(sample[:, t : t + 1]))]
+        for all_steps, one in zip(whole, alone, strict=True):
+            if not torch.allclose(all_steps[:, t : t + 1].double(), one.double(), rtol=1e-3, atol=1e-5, equal_nan=True):
+                raise UntraceableError("its projection looks at other steps")
 
 
 def _program(name: str, traced: Trace, wants: Sequence[Sequence[bool]]) -> Program | UntraceableError:

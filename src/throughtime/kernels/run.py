@@ -1,16 +1,19 @@
 """The door of the compiled sweeps: a cell swept over padded inputs, or None where no sweep can do it."""
 
 import warnings
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from throughtime import tree
 from throughtime.errors import ArgumentError, UntraceableError
 from throughtime.kernels import differentiable
 from throughtime.kernels.differentiable import Leaves
-from throughtime.kernels.program import Bound, bind
+from throughtime.kernels.program import Bound, asked, bind
 from throughtime.kernels.sweep import Rows
 from throughtime.padded import Padded
 
@@ -35,19 +38,20 @@ def swept(
         return _in_graph(cell, inputs, state, reverse, resets)
     if inputs.data.numel() == 0 or not _plain_tensors(inputs.data):
         return None
+    batch, steps = inputs.data.shape[:2]
+    anew: list[Tensor] = []
+    if resets is not None:
+        resets = (resets & inputs.mask).contiguous()
+        anew = [leaf for _, leaf in tree.leaves(cell.initial(batch))]
+        _check_beginning(cell, anew, state)
     try:
-        found = _bound(cell, inputs.data, state, recompute)
+        found = _bound(cell, inputs.data, state, anew, recompute)
     except UntraceableError as error:
         say_once(type(cell), str(error))
         return None
     if found is None:
         return None
     bound, z_leaves, state_leaves = found
-    batch, steps = inputs.data.shape[:2]
-    anew = []
-    if resets is not None:
-        resets = (resets & inputs.mask).contiguous()
-        anew = [leaf for _, leaf in tree.leaves(cell.initial(batch))]
     lengths = inputs.lengths if inputs.is_full else inputs.lengths.clone()  # the gradient comes later, and reads them
     rows = Rows(lengths, steps, reverse, resets, not inputs.is_full)
     leaves = Leaves(z_leaves, state_leaves, anew, bound.shared)
@@ -56,7 +60,9 @@ def swept(
     return output, tree.map(lambda _: next(rest), state)
 
 
-def _bound(cell: Any, x: Tensor, state: Any, recompute: bool) -> tuple[Bound, list[Tensor], list[Tensor]] | None:
+def _bound(
+    cell: Any, x: Tensor, state: Any, anew: Sequence[Tensor], recompute: bool
+) -> tuple[Bound, list[Tensor], list[Tensor]] | None:
     """The program with the leaves that it reads; None for numbers that no sweep has.
 
     Without gradients and on many rows, or to save memory, inputs are projected step by step inside the sweep: nothing
@@ -66,9 +72,10 @@ def _bound(cell: Any, x: Tensor, state: Any, recompute: bool) -> tuple[Bound, li
     if not state_leaves or not all(map(_fits, state_leaves)):
         return None
     _check(state_leaves, shape[:1], "state", cell)
+    wants = partial(asked, anew=anew)
     if recompute or (not torch.is_grad_enabled() and len(x) >= MANY):
         try:
-            return bind(cell, x, state, projecting=True), [x], state_leaves
+            return bind(cell, x, state, wants, projecting=True), [x], state_leaves
         except UntraceableError:
             pass  # `project` may do what a sweep cannot: draw masks, look at all steps
     z = cell.project(x)
@@ -76,7 +83,7 @@ def _bound(cell: Any, x: Tensor, state: Any, recompute: bool) -> tuple[Bound, li
     if not z_leaves or not all(map(_fits, z_leaves)):
         return None
     _check(z_leaves, shape, "z", cell)
-    return bind(cell, z, state), z_leaves, state_leaves
+    return bind(cell, z, state, wants), z_leaves, state_leaves
 
 
 def _in_graph(cell: Any, inputs: Padded, state: S, reverse: bool, resets: Tensor | None) -> tuple[Tensor, S] | None:
@@ -100,15 +107,30 @@ def _in_graph(cell: Any, inputs: Padded, state: S, reverse: bool, resets: Tensor
 
 
 def _plain_tensors(data: Tensor) -> bool:
-    """Whether nothing stands between us and the numbers: no transform, no autocast."""
-    if torch._C._functorch.peek_interpreter_stack() is not None:
+    """Whether nothing stands between us and the numbers: no transform, no tangent, no listener, no autocast."""
+    if torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0:
+        return False
+    if torch._C._len_torch_dispatch_stack() > 0 or torch._C._is_tracing():
         return False
     return not torch.is_autocast_enabled("cpu") and _fits(data)
 
 
 def _fits(leaf: Tensor) -> bool:
     kinds = (torch.float32, torch.float64, torch.int64, torch.bool)
-    return type(leaf) in (Tensor, torch.nn.Parameter) and leaf.device.type == "cpu" and leaf.dtype in kinds
+    if type(leaf) not in (Tensor, torch.nn.Parameter) or leaf.device.type != "cpu" or leaf.dtype not in kinds:
+        return False
+    return leaf.layout is torch.strided and not leaf.is_neg()
+
+
+def _check_beginning(cell: Any, anew: Sequence[Tensor], state: Any) -> None:
+    """Refuses to begin anew with what is not like the state."""
+    ours, theirs = (
+        [(tuple(t.shape), t.dtype) for t in leaves] for leaves in (anew, [t for _, t in tree.leaves(state)])
+    )
+    if ours != theirs:
+        raise ArgumentError(
+            f"resets begin with {type(cell).__name__}.initial, whose leaves are {ours}; those of the state are {theirs}"
+        )
 
 
 def _check(leaves: list[Tensor], shape: tuple[int, ...], name: str, cell: Any) -> None:
