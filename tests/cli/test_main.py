@@ -178,7 +178,7 @@ def test_doctor_tells_what_the_cache_of_sweeps_holds(capsys, monkeypatch, tmp_pa
     [
         ("{file}/cache", "no: {file} is not a folder"),
         ("~nouser/cache", "no: there is no home folder for ~nouser/cache"),
-        ("{open}", "may be written by all"),
+        ("{open}", "may be written by others"),
     ],
 )
 def test_doctor_tells_why_the_cache_is_not_used(place, says, capsys, monkeypatch, tmp_path):

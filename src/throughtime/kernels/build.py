@@ -56,11 +56,37 @@ def module(source: str, name: str) -> types.ModuleType:
 def _module(source: str, name: str, root: str) -> types.ModuleType:
     try:
         path = _written(source, Path(root) / toolchain(), name)
-        return _import(source, name, str(path))
+        return _kept(source, name, path)
     except OSError as error:  # full, read-only, another's: all the work is done, and nothing is kept
-        warnings.warn(f"compiled sweeps are not kept in {root}: {error}", stacklevel=2)
+        _say_once(root, str(error))
     text = source.replace("cache=True", "cache=False")
     return _import(text, name, f"<sweep {name}>")
+
+
+def _kept(source: str, name: str, path: Path) -> types.ModuleType:
+    """The module of a file of the cache; machine code beside it that cannot be read is made anew."""
+    try:
+        return _import(source, name, str(path))
+    except OSError:
+        raise
+    except Exception as error:  # a disk was full, a machine stopped: pickles may raise anything
+        broken = list((path.parent / "__pycache__").glob(f"{name}.*.nb[ci]"))
+        if not broken:
+            raise
+        for file in broken:
+            file.unlink(missing_ok=True)
+        warnings.warn(f"{path.name} is compiled anew, for what is kept of it cannot be read: {error!r}", stacklevel=2)
+    return _import(source, name, str(path))
+
+
+_said: set[str] = set()
+
+
+def _say_once(root: str, reason: str) -> None:
+    """Says why nothing is kept in a folder, the first time."""
+    if root not in _said:
+        _said.add(root)
+        warnings.warn(f"compiled sweeps are not kept in {root}: {reason}", stacklevel=4)
 
 
 def _written(source: str, folder: Path, name: str) -> Path:
@@ -69,16 +95,16 @@ def _written(source: str, folder: Path, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if reason := refusal(folder):
         raise StorageError(reason)
-    path = folder / f"{name}.py"
-    if not path.exists() or path.read_text() != source:
+    path, text = folder / f"{name}.py", source.encode()
+    if not path.exists() or path.read_bytes() != text:
         handle, part = tempfile.mkstemp(dir=folder, prefix=f".{name}")
         try:
-            with os.fdopen(handle, "w") as file:
-                file.write(source)
-            Path(part).replace(path)
-        except BaseException:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text)
+            if not path.exists() or path.read_bytes() != text:  # else another was first, and its machine code fits it
+                Path(part).replace(path)
+        finally:
             Path(part).unlink(missing_ok=True)
-            raise
     return path
 
 
@@ -89,8 +115,8 @@ def refusal(folder: Path) -> str | None:
     if not folder.exists() or not hasattr(os, "getuid"):
         return None
     mode = folder.stat()
-    if mode.st_uid != os.getuid() or mode.st_mode & stat.S_IWOTH:
-        return f"{folder} belongs to another user or may be written by all"
+    if mode.st_uid != os.getuid() or mode.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"{folder} belongs to another user or may be written by others"
     return None
 
 
