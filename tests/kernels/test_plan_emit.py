@@ -230,6 +230,7 @@ def test_small_steps(name):
     agree(cell, reverse=True, resets=torch.arange(20).view(4, 5) % 3 == 1)
 
 
+@pytest.mark.usefixtures("imitated")
 def test_two_widths_is_the_trap_that_it_says():
     program = programmed(made(two_widths))
     kernel = program.plan.forward
@@ -282,17 +283,20 @@ def test_sources_are_made_of_the_equations_alone():
     assert there.stdout == " ".join(emitted(GRU(3, 5))) + "\n"
 
 
+@pytest.mark.usefixtures("imitated")
 def test_names_of_cells_may_be_any():
     for name in ("Größe", 'a"""\n/../b\\{', "Long" * 100, ""):
         cell = type(name, (Elman,), {})(3, 4).double()
         sweep(cell, batch_for(cell, (2, 1)), cell.initial(2))
 
 
+@pytest.mark.usefixtures("imitated")
 def test_the_tape_holds_no_more_than_it_has_to():
     """The state, and what the gates and the cell are made of: an LSTM keeps at most nine numbers a unit and step."""
     assert programmed(LSTM(3, 5).double()).plan.saved["float64"] <= 9 * 5
 
 
+@pytest.mark.usefixtures("imitated")
 def test_a_sweep_without_gradient_keeps_nothing():
     cell = GRU(3, 4)
     with torch.no_grad():

@@ -302,6 +302,7 @@ def test_leaves_of_the_state_in_another_order_are_another_state():
 # --- what tracing leaves behind
 
 
+@pytest.mark.usefixtures("imitated")
 def test_a_trace_changes_nothing_and_keeps_no_values():
     cell = made(stepping(lambda c, a, s: a * torch.exp(c.bias)))
     before, state = copy.deepcopy(cell.state_dict()), torch.get_rng_state()

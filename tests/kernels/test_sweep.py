@@ -72,7 +72,7 @@ def of(name, width=3, hidden=4, dtype=DOUBLE):
     return cell
 
 
-def normalised(dtype=DOUBLE):
+def normalised():
     """A cell whose inputs meet their weights in the step."""
 
     def step(cell, z, state):
@@ -80,7 +80,7 @@ def normalised(dtype=DOUBLE):
         hidden = gate * torch.tanh(z @ cell.outer.t()) + (1 - gate) * layer_norm(state.hidden, (4,), cell.bias)
         return hidden * cell.bias, type(state)(hidden)
 
-    return made(step).to(dtype)
+    return made(step)
 
 
 # --- values and gradients
@@ -114,6 +114,7 @@ def test_any_width_and_any_number_of_rows(name, hidden):
         agree(cell, batch_for(cell, torch.arange(rows).remainder(4).add(1).tolist()))
 
 
+@pytest.mark.usefixtures("imitated")
 def test_one_unit():
     agree(of("GRU", 1, 1))
 
@@ -132,6 +133,7 @@ def test_units_as_many_as_rows_in_the_recording(hidden):
 
 
 @pytest.mark.parametrize("name", ["GRU", "Zoneout"])
+@pytest.mark.usefixtures("imitated")
 def test_masks_that_are_drawn_are_the_same(name):
     cell = (GRU(3, 4, recurrent_dropout=0.4) if name == "GRU" else Zoneout(LSTM(3, 4), hidden=0.3, cell=0.3)).double()
     agree(cell.train(), seed=3)
@@ -141,6 +143,7 @@ def test_masks_that_are_drawn_are_the_same(name):
 
 
 @pytest.mark.parametrize("name", ["GRU", "Recorded", "Zoneout", "PhasedLSTM"])
+@pytest.mark.usefixtures("imitated")
 def test_without_gradients_values_are_the_same(name):
     cell, lengths = of(name), (5, 2, 0, 4, 1, 5, 3, 3, 2)
     inputs, state = batch_for(cell, lengths), state_for(cell, len(lengths))
@@ -153,6 +156,7 @@ def test_without_gradients_values_are_the_same(name):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.usefixtures("imitated")
 def test_recomputing_changes_no_value(reverse):
     marks = torch.arange(4 * 9).view(4, 9) % 4 == 1
     for how in ({}, {"resets": marks}):
@@ -165,6 +169,7 @@ def test_recomputing_changes_no_value(reverse):
         assert bits((kept.output, kept.final, kept.gradients[rows]), (again.output, again.final, again.gradients[rows]))
 
 
+@pytest.mark.usefixtures("imitated")
 def test_recomputing_one_step_and_a_reset_at_the_cut():
     cell = of("Elman")
     agree(cell, batch_for(cell, (1, 1)), recompute=True)
@@ -206,6 +211,7 @@ class Projections(tuple):
 
 
 @pytest.mark.parametrize("way", ["as it is", "turned", "expanded over rows", "expanded over steps", "over units"])
+@pytest.mark.usefixtures("imitated")
 def test_projections_may_lie_anyhow(way):
     def project(cell, x):
         a, b = torch.tanh(x), x.sum(-1)
@@ -257,6 +263,7 @@ def test_states_and_what_comes_back_may_lie_anyhow():
     ],
     ids=["final state", "cell", "hidden", "output", "last output"],
 )
+@pytest.mark.usefixtures("imitated")
 def test_gradients_of_a_part(loss):
     cell = of("LSTM")
     for how in ({}, {"reverse": True, "resets": torch.arange(20).view(4, 5) % 3 == 1}):
@@ -264,12 +271,14 @@ def test_gradients_of_a_part(loss):
 
 
 @pytest.mark.parametrize("wanted", [("inputs",), ("state",), ("weights",), ("inputs", "weights"), ("state", "weights")])
+@pytest.mark.usefixtures("imitated")
 def test_gradients_to_a_part(wanted):
     cell = of("Elman").requires_grad_("weights" in wanted)
     agree(cell, wanted=wanted)
     agree(cell, wanted=wanted, resets=torch.arange(20).view(4, 5) % 3 == 1)
 
 
+@pytest.mark.usefixtures("imitated")
 def test_some_weights_are_frozen():
     cell = of("Elman")
     cell.weight_hh.requires_grad_(False)
@@ -279,6 +288,7 @@ def test_some_weights_are_frozen():
     agree(cell)
 
 
+@pytest.mark.usefixtures("imitated")
 def test_a_beginning_that_is_learned():
     """The state at resets is a function of a weight, whether or not anything else is."""
 
@@ -323,13 +333,10 @@ def test_threads_change_no_bit(two_threads, lengths, monkeypatch):
     assert bits(results[0].gradients, results[1].gradients)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
-def test_neither_order_nor_number_of_rows_changes_a_bit(dtype):
+def test_neither_order_nor_number_of_rows_changes_a_bit():
     """Of the sweep, that is: torch's product, by which cells project, rounds otherwise for other numbers of rows."""
-    cell = normalised(dtype)
-    inputs = batch_for(cell, [(n * 5) % 8 for n in range(11)], dtype)
-    state = state_for(cell, 11)
-    state = tree.map(lambda leaf: leaf.to(dtype), state)
+    cell = normalised()
+    inputs, state = batch_for(cell, [(n * 5) % 8 for n in range(11)]), state_for(cell, 11)
     whole = found(sweep, cell, inputs, state, wanted=("inputs", "state"), loss=each_for_itself)
     for rows in (torch.randperm(11), torch.tensor([7]), torch.arange(3, 9), torch.tensor([4, 4, 0])):
         x = inputs.take(rows)
@@ -370,6 +377,7 @@ def first_and_second(path, cell, inputs, state):
     return first, torch.autograd.grad(penalty, asked)
 
 
+@pytest.mark.usefixtures("imitated")
 def test_a_gradient_that_is_kept_as_a_graph_counts_nothing_twice():
     """One tensor in two leaves of the state; a weight in the projection, in the step and in the beginning."""
     cell, one = of("LSTM"), drawn((2, 4), 3).requires_grad_()
@@ -389,6 +397,7 @@ def test_a_gradient_that_is_kept_as_a_graph_counts_nothing_twice():
     assert distance(ours, theirs) <= 1e-9
 
 
+@pytest.mark.usefixtures("imitated")
 def test_backward_twice():
     cell = of("GRU")
     inputs = batch_for(cell)
@@ -401,6 +410,7 @@ def test_backward_twice():
 
 
 @pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.usefixtures("imitated")
 def test_a_sweep_that_is_checkpointed(reentrant):
     cell = GRU(3, 4, recurrent_dropout=0.4).double().train()
     inputs, state = batch_for(cell), state_for(cell, 4)
@@ -451,6 +461,7 @@ def test_lengths_that_change_before_the_gradient_change_nothing():
     assert bits(*gradients)
 
 
+@pytest.mark.usefixtures("imitated")
 def test_detecting_anomalies_finds_none_of_ours():
     """A step whose gradient on zeros, which are what is recorded, is not a number."""
 
