@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
+from throughtime import folder
 from throughtime.cli.main import run
-from throughtime.train import course, fit, folder
+from throughtime.train import course, fit
 
 
 @pytest.fixture(scope="module")

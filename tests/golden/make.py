@@ -40,7 +40,7 @@ def main(out: Path) -> None:
     for name in ("recipe.json", "data.json"):
         body = (out / name).read_text().replace(str(path.parent), "/made/here")
         (out / name).write_text(body)
-    from throughtime.train import folder as folders
+    from throughtime import folder as folders
 
     names = folders.read_manifest(out).files
     folders.write_files(out, {name: (out / name).read_bytes() for name in names}, status="finished")

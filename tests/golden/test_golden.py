@@ -22,6 +22,6 @@ def test_a_golden_run_says_the_same_words(name):
 
 
 def test_there_is_a_golden_run_of_the_present_format():
-    from throughtime.train.folder import FORMAT
+    from throughtime.folder import FORMAT
 
     assert f"format-{FORMAT}" in FORMATS

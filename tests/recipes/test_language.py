@@ -5,12 +5,12 @@ import pytest
 import torch
 
 import throughtime
-from throughtime import Language
+from throughtime import Language, folder
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.recipes import read_recipe
 from throughtime.recipes.cells import CellName, make_cell
 from throughtime.recipes.read import make_recipe
-from throughtime.train import fit, folder
+from throughtime.train import fit
 
 
 def tried(recipe, out, steps=3):

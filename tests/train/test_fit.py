@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 import throughtime
+from throughtime import folder
 from throughtime.errors import DivergedError, RunError
-from throughtime.train import course, finished, fit, folder
+from throughtime.train import course, finished, fit
 
 
 def run(recipe, out, *, steps=None):

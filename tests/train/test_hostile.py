@@ -6,8 +6,9 @@ import shutil
 import pytest
 import torch
 
+from throughtime import folder
 from throughtime.errors import RunError
-from throughtime.train import course, fit, folder
+from throughtime.train import course, fit
 
 
 @pytest.fixture(scope="module", params=["adamw", "sgd"])

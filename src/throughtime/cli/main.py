@@ -13,6 +13,7 @@ COMMANDS = {
     "generate": "write text with a trained model: throughtime generate RUN --prompt 'To be'",
     "evaluate": "score a text, or a run's own held-out part: throughtime evaluate RUN --text FILE",
     "show": "what a run is, its curve, sizes and data: throughtime show RUN",
+    "vectors": "word vectors, from counting to debiasing: throughtime vectors train --text FILE --out TABLE",
     "data": "list and fetch public corpora: throughtime data list | get NAME",
     "doctor": "versions, threads, devices, folders: throughtime doctor",
 }

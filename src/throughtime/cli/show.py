@@ -27,9 +27,9 @@ class Options:
 def command(words: list[str]) -> int:
     """Shows."""
     options = parse(Options, words, "show")
+    from throughtime import folder
     from throughtime.inspect.draw import draw_curve, read_curve
     from throughtime.recipes.load import facts_of, find_whole, load_from, recipe_of
-    from throughtime.train import folder
 
     home = find_whole(options.run)
     writer, recipe, manifest = load_from(home), recipe_of(home), folder.read_manifest(home)
@@ -68,7 +68,7 @@ def _draw_gradients(options: Options, home: Path, writer: Any, recipe: Any) -> N
 
 def _progress(run: Path, home: Path) -> str:
     """What a whole run kept of its progress; of one that is only a checkpoint, the lines that were written out."""
-    from throughtime.train import folder
+    from throughtime import folder
     from throughtime.train.course import PROGRESS
 
     if PROGRESS in folder.read_manifest(home).files:

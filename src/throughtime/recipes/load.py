@@ -51,9 +51,10 @@ def load_from(home: Path) -> Writer:
     """The trained model of a whole folder, as `find_whole` gives it. Raises `RunError` as `load` does."""
     import torch
 
+    from throughtime import folder
     from throughtime.data.units import units_from_json
     from throughtime.models import Writer
-    from throughtime.train import course, folder
+    from throughtime.train import course
 
     folder.check_files(home)
     recipe = recipe_of(home)
@@ -72,7 +73,7 @@ def load_from(home: Path) -> Writer:
 
 def facts_of(home: Path) -> Facts:
     """What a whole run folder tells of its text. Raises `RunError` when it does not."""
-    from throughtime.train import folder
+    from throughtime import folder
 
     return folder.check_form(Facts, folder.read_json(home, "data.json"), home / "data.json")
 
@@ -97,7 +98,7 @@ def data_of(home: Path, recipe: Language, writer: Writer) -> LanguageData:
 
 def recipe_of(home: Path) -> Language:
     """The recipe of a whole run folder. Raises `RunError` when it is not one of ours."""
-    from throughtime.train import folder
+    from throughtime import folder
 
     values = folder.read_json(home, "recipe.json")
     if values.get("application") != "language":
@@ -113,7 +114,8 @@ def find_whole(run: Path) -> Path:
 
     Raises `RunError` when there is neither.
     """
-    from throughtime.train import course, folder
+    from throughtime import folder
+    from throughtime.train import course
 
     if not run.is_dir():
         raise RunError(f"no such run folder: {run}; make one with `throughtime train language --text FILE --out {run}`")

@@ -11,10 +11,10 @@ import torch
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
+from throughtime import folder as folders
 from throughtime import tree
 from throughtime.errors import RunError
 from throughtime.tally import Tally
-from throughtime.train import folder as folders
 from throughtime.train.descend import Batches, Place
 from throughtime.train.optimise import optimiser_tensors, restore_optimiser
 from throughtime.train.schedule import Waiting

@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
+from throughtime import folder as folders
 from throughtime.errors import DivergedError, RunError
 from throughtime.tally import Tally
 from throughtime.train import course as courses
-from throughtime.train import folder as folders
 from throughtime.train.course import Course
 from throughtime.train.descend import Batches, Update, descend
 from throughtime.train.recipe import Recipe, Score

@@ -16,19 +16,19 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-from torch import Tensor
 
 from throughtime.errors import RunError, StorageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1
 MARK = "COMPLETE"
@@ -38,6 +38,9 @@ TEXT_LIMIT = 256 * 2**20  # bytes of a file that grows with the vocabulary or wi
 STRICT = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)  # of the forms of our JSON files
 
 M = TypeVar("M", bound=BaseModel)
+Body = (
+    bytes | Sequence[bytes | memoryview]
+)  # what a file holds: bytes, or several buffers one after the other, such as large arrays
 
 
 class Entry(BaseModel):
@@ -59,7 +62,7 @@ class Manifest(BaseModel):
     files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=255)], Entry]
 
 
-def write_files(folder: Path, files: dict[str, bytes], *, status: str) -> None:
+def write_files(folder: Path, files: Mapping[str, Body], *, status: str) -> None:
     """Makes `folder` hold exactly these files, whole; other files and folders in it stay.
 
     Raises `StorageError` when the disk refuses; the folder then has no mark.
@@ -73,7 +76,7 @@ def write_files(folder: Path, files: dict[str, bytes], *, status: str) -> None:
         raise cannot_write(folder, error) from error
 
 
-def write_new(folder: Path, files: dict[str, bytes], *, status: str) -> None:
+def write_new(folder: Path, files: Mapping[str, Body], *, status: str) -> None:
     """Like `write_files`, for a folder that appears under its name only when all its files are in it."""
     temporary = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -88,11 +91,23 @@ def write_new(folder: Path, files: dict[str, bytes], *, status: str) -> None:
         raise cannot_write(folder, error) from error
 
 
-def _fill(folder: Path, files: dict[str, bytes], status: str) -> None:
-    described = {name: {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)} for name, body in files.items()}
+def _fill(folder: Path, files: Mapping[str, Body], status: str) -> None:
+    described = {name: _described(body) for name, body in files.items()}
     manifest = {"format": FORMAT, "status": status, "files": described}
     for name, body in {**files, MANIFEST: to_bytes(manifest)}.items():
         _write(folder / name, body)
+
+
+def _described(body: Body) -> dict[str, Any]:
+    digest, size = hashlib.sha256(), 0
+    for part in _parts(body):
+        digest.update(part)
+        size += len(part)
+    return {"sha256": digest.hexdigest(), "bytes": size}
+
+
+def _parts(body: Body) -> list[memoryview]:
+    return [memoryview(part).cast("B") for part in ([body] if isinstance(body, bytes) else body)]
 
 
 def is_whole(folder: Path) -> bool:
@@ -150,11 +165,13 @@ def read_json(folder: Path, name: str, limit: int = JSON_LIMIT) -> dict[str, Any
     return _json(folder, name, read_file(folder, name, limit))
 
 
-def read_tensors(folder: Path, name: str, limit: int) -> dict[str, Tensor]:
+def read_tensors(folder: Path, name: str, limit: int) -> "dict[str, Tensor]":
     """One of a folder's safetensors files, checked. Raises `RunError` as `read_file` does."""
+    from safetensors.torch import load
+
     body = read_file(folder, name, limit)
     try:
-        return load_tensors(body)
+        return load(body)
     except Exception as error:  # the library raises its own and, for types that torch lacks, several of Python's
         raise RunError(f"{folder}/{name} does not read as safetensors: {error}") from None
 
@@ -179,9 +196,11 @@ def check_form(form: type[M], content: Any, origin: Path) -> M:
         raise RunError(f"{origin} does not hold what a run needs: {place!a:.120}: {what:.200}") from None
 
 
-def tensor_bytes(tensors: dict[str, Tensor]) -> bytes:
+def tensor_bytes(tensors: "dict[str, Tensor]") -> bytes:
     """Tensors as a safetensors file."""
-    return save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    from safetensors.torch import save
+
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
 
 
 def to_bytes(content: Any) -> bytes:
@@ -221,11 +240,12 @@ def _json(folder: Path, name: str, body: bytes) -> dict[str, Any]:
     return content
 
 
-def _write(path: Path, body: bytes) -> None:
+def _write(path: Path, body: Body) -> None:
     temporary = path.with_name(f".{path.name}.partial")
     try:
         with temporary.open("wb") as file:
-            file.write(body)
+            for part in _parts(body):
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -4,8 +4,8 @@ import os
 import pytest
 import torch
 
+from throughtime import folder
 from throughtime.errors import RunError, StorageError
-from throughtime.train import folder
 
 FILES = {"a.json": b'{"x": 1}\n', "b.bin": bytes(range(256))}
 

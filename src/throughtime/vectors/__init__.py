@@ -1,0 +1,1 @@
+"""Word vectors: counted, learned, asked, judged, mended, drawn."""
