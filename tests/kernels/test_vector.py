@@ -314,6 +314,18 @@ def test_types_are_not_mixed(operation, message):
         kernel()
 
 
+def test_prefetch_is_one_instruction_and_no_address_is_wrong():
+    @njit("int64(int64, int64)", nogil=True)
+    def kernel(near, wrong):
+        vector.prefetch(near)
+        vector.prefetch(wrong)
+        return vector.word(near, 0)
+
+    assert kernel(address(np.array([7])), 64) == 7  # 64 is nobody's memory: reading it would end the process
+    (code,) = kernel.inspect_llvm().values()
+    assert code.count("call void @llvm.prefetch") == 2
+
+
 MODULE = """
 from numba import cfunc, njit
 from throughtime.kernels import maths, vector

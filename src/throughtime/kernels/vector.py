@@ -19,6 +19,7 @@ from numba.extending import lower_builtin
 
 from throughtime.kernels.term import (
     BIT,
+    BYTE,
     DOUBLE,
     ELEMENTS,
     FLOATS,
@@ -49,6 +50,17 @@ def _word(address: Term, index: Term) -> Term:
 
 
 word = emitted("word", lambda *_: signature(types.int64, types.int64, types.int64), _word)
+
+
+def _prefetch(address: Term) -> None:
+    """Asks for the cache line at the address, and does not wait. Any address will do, one that does not exist too."""
+    pointer = BYTE.as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer, INT, INT, INT])
+    operands = [address.builder.inttoptr(address.value, pointer), INT(0), INT(3), INT(1)]  # to read, soon, data
+    address.builder.call(declared(address.builder.module, "llvm.prefetch.p0", kind), operands)
+
+
+prefetch = emitted("prefetch", lambda *_: signature(types.void, types.int64), _prefetch)
 
 
 def _masked(builder: Any, action: str, kind: Any, result: Any, operands: list[Any]) -> Any:
