@@ -300,6 +300,7 @@ def test_remainder_is_exact_for_any_quotient():
         (lambda single, double, mask: vector.select(single, single, single), "it takes a bool vector"),
         (lambda single, double, mask: single * 2.0, "Use fill"),
         (lambda single, double, mask: vector.first(2.0, 1), "it takes a vector"),
+        (lambda single, double, mask: vector.scalar(2.0), "it takes a vector"),
     ],
 )
 def test_types_are_not_mixed(operation, message):
@@ -312,6 +313,18 @@ def test_types_are_not_mixed(operation, message):
 
     with pytest.raises(TypingError, match=message):
         kernel()
+
+
+def test_the_first_lane_is_a_number():
+    load, mask = vector.load("float32", 4), vector.fill("bool", 4)
+
+    @njit(nogil=True)
+    def kernel(source):
+        x = load(source, 0, 4)
+        return vector.scalar(x), vector.scalar(vector.as_int64(x)), vector.scalar(x > x), vector.scalar(mask(True))
+
+    values = np.array([7.5, 1, 2, 3], "float32")
+    assert kernel(address(values)) == (7.5, 7, False, True)
 
 
 def test_prefetch_is_one_instruction_and_no_address_is_wrong():

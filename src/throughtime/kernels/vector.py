@@ -240,6 +240,20 @@ def highest(value: Term) -> Term:
     return _halving(value, functools.partial(_extreme, ">"))
 
 
+def _scalar_typing(value: Any) -> Any:
+    if not isinstance(value, Vector):
+        raise TypingError(f"scalar got {value}; it takes a vector, and a number is one already.")
+    return signature(ELEMENTS[value.element][3], value)
+
+
+def _scalar(value: Term) -> Term:
+    """The first lane, as a number."""
+    return value.of(value.builder.extract_element(value.value, INT(0)))
+
+
+scalar = emitted("scalar", _scalar_typing, _scalar)
+
+
 def _cast(element: str) -> Any:
     target = ELEMENTS[element][0]
 
