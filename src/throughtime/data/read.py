@@ -2,7 +2,10 @@
 
 import hashlib
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
@@ -47,16 +50,17 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a file that exists and holds some.
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """A file that exists, open to be read.
 
-    Raises `DataError` when there is no such file, it is a folder, a pipe or a device, cannot be read or is empty.
+    Raises `DataError` when there is no such file, it is a folder, a pipe or a device, or cannot be read, also later.
     """
     try:
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
             raise DataError(f"{path} is a pipe or a device, which may have no end; write it to a file and give that")
-        content = path.read_bytes()
+        file = path.open("rb")
     except FileNotFoundError:
         beside = sorted(entry.name for entry in path.parent.glob("*") if entry.is_file())
         hint = nearest(path.name, beside[:50]) if beside else f"{path.parent} holds no files"
@@ -67,9 +71,36 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:  # a name that no file can have; our own errors are such too
         raise error if isinstance(error, DataError) else DataError(f"cannot read {str(path)!r}: {error}") from None
+    with file:
+        try:
+            yield file
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file that exists and holds some.
+
+    Raises `DataError` as `opened` does, and when the file is empty.
+    """
+    with opened(path) as file:
+        content = file.read()
     if not content:
         raise DataError(f"{path} is empty; give a file with text in it")
     return content
+
+
+def binary(origin: Path | str, place: int, otherwise: str = "") -> DataError:
+    """What to raise when there is a zero byte in the text of a file."""
+    return DataError(f"{origin} is binary (a zero byte at {place}); give UTF-8 text{otherwise}")
+
+
+def not_utf8(origin: Path | str, byte: int, offset: int, line: int) -> DataError:
+    """What to raise when a text has a byte that does not fit, where."""
+    return DataError(
+        f"{origin} is not UTF-8: byte 0x{byte:02x} at offset {offset}, line {line}; "
+        "convert it (iconv -t utf-8), or leave such bytes out with --invalid-bytes skip"
+    )
 
 
 def read_raw(path: Path) -> Text:
@@ -90,9 +121,7 @@ def read_text(path: Path, invalid: Literal["refuse", "skip"] = "refuse") -> Text
     """
     content = read_bytes(path)
     if b"\0" in content[:65536]:
-        raise DataError(
-            f"{path} is binary (a zero byte at {content.index(0)}); give UTF-8 text, or read it with --unit byte"
-        )
+        raise binary(path, content.index(0), ", or read it with --unit byte")
     digest = hashlib.sha256(content).hexdigest()
     body = content.removeprefix(b"\xef\xbb\xbf")
     if not body:
@@ -102,11 +131,7 @@ def read_text(path: Path, invalid: Literal["refuse", "skip"] = "refuse") -> Text
     except UnicodeDecodeError as error:
         if invalid == "refuse":
             line = body.count(b"\n", 0, error.start) + 1
-            offset = error.start + len(content) - len(body)
-            raise DataError(
-                f"{path} is not UTF-8: byte 0x{body[error.start]:02x} at offset {offset}, line {line}; "
-                "convert it (iconv -t utf-8), or leave such bytes out with --invalid-bytes skip"
-            ) from None
+            raise not_utf8(path, body[error.start], error.start + len(content) - len(body), line) from None
     kept = body.decode(errors="ignore")
     skipped = len(body) - len(kept.encode())
     if not kept:

@@ -9,13 +9,11 @@ the numbers renumbers them by frequency and leaves out what is not in the vocabu
 
 import hashlib
 import json
-import re
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -26,20 +24,20 @@ from pydantic import BaseModel, Field
 from throughtime.data.texts import Texts
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.folder import STRICT, TEXT_LIMIT, cannot_write, check_files, check_form, read_json, write_new
+from throughtime.vectors.numbering import KIND, Numbering, splitter, without_empty, words_of
 
 IDS, FACTS = "ids.int32", "corpus.json"
-END = -1  # in ids: a text ends here
-ENDED = "\n"  # in the table of provisional numbers, where it is number 0: no word is a newline
-KINDS_LIMIT = 2**31 - 1
-BLOCK = 2**20  # ids renumbered at a time
+END, LEFT_OUT = -1, -2  # among ids: a text ends here; a word that the vocabulary lacks
+BLOCK = 2**20  # ids at a time
+Tell = Callable[[int, int], None]  # how much is done, and of how much
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vocabulary:
     """Words, the most frequent first, ties in alphabetical order; and how often each was seen.
 
-    >>> Vocabulary.of(Counter({"a": 2, "c": 1, "b": 1}))
-    Vocabulary(words=['a', 'b', 'c'], counts=array([2, 1, 1]))
+    >>> Vocabulary.of(["b", "a", "c"], np.array([1, 2, 1])).words
+    ['a', 'b', 'c']
     """
 
     words: list[str]
@@ -54,33 +52,33 @@ class Vocabulary:
         return {word: i for i, word in enumerate(self.words)}
 
     @classmethod
-    def of(cls, counts: Counter[str], *, minimum_count: int = 1, maximum_vocab: int | None = None) -> "Vocabulary":
-        """The words seen at least `minimum_count` times, at most `maximum_vocab` of them.
+    def of(
+        cls,
+        words: Sequence[str],
+        counts: NDArray[np.int64],
+        *,
+        minimum_count: int = 1,
+        maximum_vocab: int | None = None,
+    ) -> "Vocabulary":
+        """Those of the words that were seen at least `minimum_count` times, at most `maximum_vocab` of them.
 
         Raises `DataError` when fewer than two are left, `ArgumentError` when `maximum_vocab` is under two.
         """
-        if maximum_vocab is not None and maximum_vocab < 2:
-            raise ArgumentError(f"maximum_vocab must be at least 2, as vectors tell words apart; got {maximum_vocab}")
-        if not counts:
-            raise DataError("the text has no words in it; give a text with words")
-        kept = sorted(
-            (word for word, n in counts.items() if n >= minimum_count), key=lambda word: (-counts[word], word)
-        )
-        if not kept:
+        _check_cut(minimum_count, maximum_vocab)
+        if not len(words):
+            raise DataError("the text has no words in it; give one that has, or another --token expression")
+        kept = sorted((-int(counts[i]), words[i]) for i in np.flatnonzero(counts >= minimum_count).tolist())
+        if len(kept) < 2:
+            left = f"only one word is left, {kept[0][1]!a:.80}" if kept else "no words are left"
             raise DataError(
-                f"no words are left: {len(counts):,} kinds of words were seen, none of them {minimum_count} times "
-                f"(the most frequent {max(counts.values()):,} times); lower --minimum-count or give a longer text"
-            )
-        if len(kept) == 1:
-            raise DataError(
-                f"only one word is left, {kept[0]!a:.80}: vectors need two at least; lower --minimum-count "
-                "or give a longer text"
+                f"{left}, and vectors need two: of {len(words):,} kinds of words the most frequent was seen "
+                f"{int(counts.max()):,} times, and --minimum-count is {minimum_count:,}; lower it or give a longer text"
             )
         kept = kept[:maximum_vocab]
-        return cls(kept, np.array([counts[word] for word in kept], dtype=np.int64))
+        return cls([word for _, word in kept], -np.array([n for n, _ in kept], dtype=np.int64))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Corpus:
     """A text as the ids of its words."""
 
@@ -88,21 +86,31 @@ class Corpus:
     ids: NDArray[np.int32]  # -1 ends a text; words that are not in the vocabulary are left out
     words: int  # that were read
     unknown: int  # of them, those that are not in the vocabulary
-    texts: int  # with a word in them
+    texts: int  # in which there was a word
     skipped_bytes: int  # that were not UTF-8
     sha256: str  # of the bytes that were read
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Counted:
-    """A text as it was read, before a vocabulary is chosen: its words as numbers by their first appearance."""
+    """A text of which the words are numbered by their first appearance and counted; a vocabulary is yet to be chosen.
 
-    counts: Counter[str]  # of every kind of word, in the order of first appearance
-    ids: IO[bytes]  # int32: 0 ends a text, 1 is the first kind of word
-    folder: Path
+    To be closed, as it holds a file (without a name) of as many int32 as there are words.
+    """
+
+    words: list[str]  # each kind of word once
+    counts: NDArray[np.int64]
+    file: IO[bytes]  # numbers, 1 for the first kind of word, 0 at the end of a text
+    folder: Path  # of the corpus that is to be
     texts: int
     skipped_bytes: int
     sha256: str
+
+    def __enter__(self) -> "Counted":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
 
     def corpus(
         self,
@@ -111,48 +119,46 @@ class Counted:
         minimum_count: int = 5,
         maximum_vocab: int | None = None,
     ) -> Corpus:
-        """The corpus over a vocabulary, by default the one of its own words; written to the folder."""
+        """The corpus over a vocabulary, by default the one of its own words; its folder appears when it is whole.
+
+        Raises `DataError` as `Vocabulary.of` does, and when no word is in the vocabulary; `StorageError` when the disk
+        refuses.
+        """
         if vocabulary is None:
-            vocabulary = Vocabulary.of(self.counts, minimum_count=minimum_count, maximum_vocab=maximum_vocab)
-        words, known = self.counts.total(), sum(self.counts[word] for word in vocabulary.words)
-        facts = {
-            "words": vocabulary.words,
-            "counts": vocabulary.counts.tolist(),
-            "read": words,
-            "unknown": words - known,
-            "texts": self.texts,
-            "skipped_bytes": self.skipped_bytes,
-            "sha256": self.sha256,
-        }
-        body = (json.dumps(facts, ensure_ascii=False) + "\n").encode()
-        try:
-            with _temporary(self.folder) as file:
-                for part in _renumbered(self._blocks(), self._numbers(vocabulary)):
-                    file.write(part.data)
-                file.flush()
-                size = file.tell()
-                ids = np.memmap(file, dtype="<i4", mode="r") if size else np.zeros(0, np.int32)
-                write_new(self.folder, {IDS: [memoryview(ids)], FACTS: body}, status="finished")
-        except OSError as error:
-            raise cannot_write(self.folder, error) from None
-        return Corpus(
-            vocabulary,
-            _mapped(self.folder),
-            words,
-            words - known,
-            self.texts,
-            self.skipped_bytes,
-            self.sha256,
-        )
-
-    def _numbers(self, vocabulary: Vocabulary) -> NDArray[np.int32]:
+            vocabulary = Vocabulary.of(
+                self.words, self.counts, minimum_count=minimum_count, maximum_vocab=maximum_vocab
+            )
         index = vocabulary.index
-        return np.array([END, *(index.get(word, -2) for word in self.counts)], dtype=np.int32)
+        numbers = np.array([END, *(index.get(word, LEFT_OUT) for word in self.words)], dtype=np.int32)
+        known = int(self.counts[numbers[1:] >= 0].sum())
+        if not known:
+            raise DataError(f"none of the {len(self.words):,} kinds of words of this share is in the vocabulary")
+        words = int(self.counts.sum())
+        facts = _Facts(
+            words=vocabulary.words,
+            counts=vocabulary.counts.tolist(),
+            read=words,
+            unknown=words - known,
+            texts=self.texts,
+            skipped_bytes=self.skipped_bytes,
+            sha256=self.sha256,
+        )
+        with _temporary(self.folder) as file:
+            for ids in self._renumbered(numbers):
+                _append(file, ids, self.folder)
+            file.flush()
+            body = memoryview(np.memmap(file, dtype=KIND, mode="r"))  # type: ignore[arg-type]
+            write_new(self.folder, {IDS: [body], FACTS: facts.to_bytes()}, status="finished")
+        return facts.corpus(vocabulary, np.memmap(self.folder / IDS, dtype=KIND, mode="r"))
 
-    def _blocks(self) -> Iterator[NDArray[np.int32]]:
-        self.ids.seek(0)
-        while part := self.ids.read(4 * BLOCK):
-            yield np.frombuffer(part, dtype=np.int32)
+    def _renumbered(self, numbers: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
+        """The ids of the words that are left, block by block."""
+        last = END
+        self.file.seek(0)
+        while part := self.file.read(BLOCK * KIND.itemsize):
+            ids = numbers[np.frombuffer(part, dtype=KIND)]
+            ids, last = without_empty(ids[ids != LEFT_OUT], last, END)
+            yield ids
 
 
 def read_corpus(
@@ -164,82 +170,89 @@ def read_corpus(
     minimum_count: int = 5,
     maximum_vocab: int | None = None,
     share: tuple[int, int] = (0, 1),
+    tell: Tell | None = None,
 ) -> Corpus:
-    """The corpus of blocks of text in which newlines end texts, kept in a folder that must not hold anything yet."""
-    counted = count_words(texts, folder, token=token, lower=lower, share=share)
-    return counted.corpus(minimum_count=minimum_count, maximum_vocab=maximum_vocab)
+    """The corpus of a text that comes in blocks, in which a newline ends a text and no word straddles two blocks.
+
+    Words stand between white space, or are what the regular expression `token` finds. Of all texts, the share of
+    `rank` among `ranks` are those whose number leaves `rank` when divided by `ranks`. The corpus is kept in `folder`.
+
+    Raises `ArgumentError` when `folder` exists or an option does not fit, `DataError` when fewer than two words are
+    left, `StorageError` when the disk refuses; there is no folder then.
+    """
+    _check_cut(minimum_count, maximum_vocab)
+    with countwords_of(texts, folder, token=token, lower=lower, share=share, tell=tell) as counted:
+        return counted.corpus(minimum_count=minimum_count, maximum_vocab=maximum_vocab)
 
 
-def count_words(
+def countwords_of(
     texts: Iterable[str],
     folder: Path,
     *,
     token: str | None = None,
     lower: bool = False,
     share: tuple[int, int] = (0, 1),
+    tell: Tell | None = None,
 ) -> Counted:
-    """The words of blocks of text, numbered and counted in one pass."""
-    split: Callable[[str], list[str]] = str.split
-    if token is not None:
-        try:
-            split = re.compile(token).findall
-        except re.error as error:
-            raise ArgumentError(f"token {token!r} is not a regular expression: {error}") from None
-    rank, ranks = share
-    numbers = count()
-    table: defaultdict[str, int] = defaultdict(numbers.__next__)
-    ended = table[ENDED]
-    amounts = np.zeros(1, np.int64)
-    digest, number, last, ends = hashlib.sha256(), 0, ended, 0
+    """The first half of `read_corpus`, for shares that are to have one vocabulary.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, countwords_of(["b a\\nb c"], Path(folder) / "corpus") as counted:
+    ...     counted.words, counted.counts.tolist(), counted.texts
+    (['b', 'a', 'c'], [2, 1, 1], 2)
+    """
+    split = splitter(token)
+    if not 0 <= share[0] < share[1]:
+        raise ArgumentError(f"share must be (rank, ranks) with 0 <= rank < ranks; got {share}")
+    if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+        raise ArgumentError(f"{folder} exists already: remove it, or choose another folder for the corpus")
+    numbering, origin, line = Numbering(), _Origin(texts), 0
     file = _temporary(folder)
-    for block in texts:
-        digest.update(block.encode())
-        found: list[str] = []
-        lines = (block.lower() if lower else block).split("\n")
-        for i, line in enumerate(lines):
-            if (number + i) % ranks == rank:
-                found += split(line)
-                if i < len(lines) - 1:
-                    found.append(ENDED)
-        number += len(lines) - 1
-        ids = np.fromiter(map(table.__getitem__, found), np.int32, len(found))
-        ids, last = _without_empty(ids, last, ended)
-        amounts.resize(len(table), refcheck=False)
-        np.add.at(amounts, ids, 1)
-        file.write(ids.data)
-    if last != ended:
-        file.write(np.array([ended], dtype=np.int32).data)
-        amounts[ended] += 1
-    ends = int(amounts[ended])
-    counts = Counter(dict(zip(table, amounts.tolist(), strict=True)))
-    del counts[ENDED]
-    known = isinstance(texts, Texts)
-    return Counted(
-        counts,
-        file,
-        folder,
-        ends,
-        texts.skipped_bytes if known else 0,
-        texts.sha256 if known else digest.hexdigest(),
-    )
+    try:
+        for block in texts:
+            lines = (block.lower() if lower else block).split("\n")
+            _append(file, numbering.ids(words_of(lines, line, share, split), check=token is not None), folder)
+            line += len(lines) - 1
+            origin.follow(block, tell)
+        _append(file, numbering.end(), folder)
+        file.flush()
+    except BaseException:
+        file.close()
+        raise
+    words, amounts = numbering.seen()
+    return Counted(words, amounts[1:], file, folder, int(amounts[0]), origin.skipped_bytes, origin.sha256)
 
 
-def join_vocabularies(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
-    """One vocabulary of all the words of several, with their counts added."""
+def join_vocabularies(
+    counts: Sequence[Mapping[str, int]], *, minimum_count: int = 5, maximum_vocab: int | None = None
+) -> Vocabulary:
+    """The vocabulary of several shares of a text, whose counts of words are added.
+
+    >>> join_vocabularies([{"a": 1, "b": 3}, {"a": 4}], minimum_count=1).words
+    ['a', 'b']
+    """
     joined: Counter[str] = Counter()
-    for vocabulary in vocabularies:
-        joined.update(dict(zip(vocabulary.words, vocabulary.counts.tolist(), strict=True)))
-    return Vocabulary.of(joined)
+    for share in counts:
+        joined.update(share)
+    amounts = np.fromiter(joined.values(), np.int64, len(joined))
+    return Vocabulary.of(list(joined), amounts, minimum_count=minimum_count, maximum_vocab=maximum_vocab)
 
 
 def open_corpus(folder: Path) -> Corpus:
-    """A corpus that was read before."""
+    """A corpus that was read before; its ids are mapped, not read into memory.
+
+    Raises `RunError` when it is not whole, was changed, or does not hold together.
+    """
     check_files(folder)
     facts = check_form(_Facts, read_json(folder, FACTS, TEXT_LIMIT), folder / FACTS)
+    size = (folder / IDS).stat().st_size if (folder / IDS).is_file() else 0
+    if not size or size % KIND.itemsize:
+        raise RunError(f"{folder}/{IDS} is missing or no file of int32: read the text again")
+    ids = np.memmap(folder / IDS, dtype=KIND, mode="r")
     vocabulary = Vocabulary(facts.words, np.array(facts.counts, dtype=np.int64))
-    return Corpus(
-        vocabulary, _mapped(folder), facts.read, facts.unknown, facts.texts, facts.skipped_bytes, facts.sha256
-    )
+    if not facts.holds() or not _are_ids(ids, len(vocabulary)):
+        raise RunError(f"{folder} does not hold a corpus: its words, counts and ids disagree; read the text again")
+    return facts.corpus(vocabulary, ids)
 
 
 def corpus_of(texts: Iterable[Iterable[str]], *, minimum_count: int = 1, maximum_vocab: int | None = None) -> Corpus:
@@ -250,44 +263,90 @@ def corpus_of(texts: Iterable[Iterable[str]], *, minimum_count: int = 1, maximum
     """
     lists = [words for words in map(list, texts) if words]
     counts = Counter(word for words in lists for word in words)
-    vocabulary = Vocabulary.of(counts, minimum_count=minimum_count, maximum_vocab=maximum_vocab)
+    vocabulary = join_vocabularies([counts], minimum_count=minimum_count, maximum_vocab=maximum_vocab)
     index = vocabulary.index
-    numbers = np.array([i for words in lists for i in [*(index.get(word, -2) for word in words), END]], dtype=np.int32)
-    ids, _ = _without_empty(numbers[numbers != -2], END, END)
-    digest = hashlib.sha256("".join(" ".join(words) + "\n" for words in lists).encode())
+    numbers = np.array([i for words in lists for i in [*(index.get(w, LEFT_OUT) for w in words), END]], dtype=np.int32)
+    ids, _ = without_empty(numbers[numbers != LEFT_OUT], END, END)
+    digest = hashlib.sha256("".join(" ".join(words) + "\n" for words in lists).encode("utf-8", "surrogatepass"))
     total, known = counts.total(), int(vocabulary.counts.sum())
     return Corpus(vocabulary, ids, total, total - known, len(lists), 0, digest.hexdigest())
 
 
 class _Facts(BaseModel):
+    """What `corpus.json` holds."""
+
     model_config = STRICT
 
-    words: list[str]
-    counts: list[Annotated[int, Field(ge=1, lt=2**62)]]
-    read: int
-    unknown: int
-    texts: int
-    skipped_bytes: int
-    sha256: str
+    words: Annotated[list[str], Field(min_length=2)]
+    counts: list[Annotated[int, Field(ge=0, lt=2**62)]]
+    read: Annotated[int, Field(ge=0)]
+    unknown: Annotated[int, Field(ge=0)]
+    texts: Annotated[int, Field(ge=0)]
+    skipped_bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+    def corpus(self, vocabulary: Vocabulary, ids: NDArray[np.int32]) -> Corpus:
+        return Corpus(vocabulary, ids, self.read, self.unknown, self.texts, self.skipped_bytes, self.sha256)
+
+    def holds(self) -> bool:
+        """Whether the words are distinct and words, and each has a count."""
+        return (
+            len(set(self.words)) == len(self.words) == len(self.counts) and " ".join(self.words).split() == self.words
+        )
+
+    def to_bytes(self) -> bytes:
+        """The file; no larger than what `open_corpus` reads."""
+        body = (json.dumps(self.model_dump(), ensure_ascii=False) + "\n").encode()
+        if len(body) > TEXT_LIMIT:
+            raise DataError(
+                f"a vocabulary of {len(self.words):,} words takes {len(body):,} bytes, over the limit of "
+                f"{TEXT_LIMIT:,}: raise --minimum-count, or cut it with --maximum-vocab"
+            )
+        return body
 
 
-def _renumbered(blocks: Iterator[NDArray[np.int32]], numbers: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
+class _Origin:
+    """What is known of the text that comes in blocks."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = texts if isinstance(texts, Texts) else None
+        self._digest = hashlib.sha256()
+
+    def follow(self, block: str, tell: Tell | None) -> None:
+        """To be called after each block."""
+        if self._texts is None:
+            try:
+                self._digest.update(block.encode())
+            except UnicodeEncodeError as error:
+                raise DataError(f"the text has {block[error.start]!a} in it, which is not in UTF-8") from None
+        elif tell is not None and (size := self._texts.size):
+            tell(self._texts.bytes, max(size, self._texts.bytes))
+
+    @property
+    def skipped_bytes(self) -> int:
+        return self._texts.skipped_bytes if self._texts else 0
+
+    @property
+    def sha256(self) -> str:
+        return self._texts.sha256 if self._texts else self._digest.hexdigest()
+
+
+def _check_cut(minimum_count: int, maximum_vocab: int | None) -> None:
+    if minimum_count < 1:
+        raise ArgumentError(f"minimum_count must be at least 1; got {minimum_count}")
+    if maximum_vocab is not None and maximum_vocab < 2:
+        raise ArgumentError(f"maximum_vocab must be at least 2, as vectors tell words apart; got {maximum_vocab}")
+
+
+def _are_ids(ids: NDArray[np.int32], vocab: int) -> bool:
+    """Whether ids are those of `vocab` words, and texts that are not empty end where they should."""
     last = END
-    for block in blocks:
-        ids = numbers[block]
-        ids, last = _without_empty(ids[ids != -2], last, END)
-        yield ids
-
-
-def _without_empty(ids: NDArray[np.int32], last: int, end: int) -> tuple[NDArray[np.int32], int]:
-    """The ids without the ends of texts in which there is nothing, and the last of them; `last` came before them."""
-    if not len(ids):
-        return ids, last
-    ended = ids == end
-    before = np.empty(len(ids), dtype=bool)
-    before[0] = last == end
-    before[1:] = ended[:-1]
-    return ids[~(ended & before)], int(ids[-1])
+    for start in range(0, len(ids), BLOCK):
+        block = ids[start : start + BLOCK]
+        kept, last = without_empty(block, last, END)
+        if len(kept) < len(block) or block.min() < END or block.max() >= vocab:
+            return False
+    return last == END
 
 
 def _temporary(folder: Path) -> IO[bytes]:
@@ -299,8 +358,8 @@ def _temporary(folder: Path) -> IO[bytes]:
         raise cannot_write(folder, error) from None
 
 
-def _mapped(folder: Path) -> NDArray[np.int32]:
-    path = folder / IDS
-    if not path.stat().st_size:
-        raise RunError(f"{path} is empty")
-    return np.memmap(path, dtype="<i4", mode="r")
+def _append(file: IO[bytes], ids: NDArray[np.int32], folder: Path) -> None:
+    try:
+        file.write(ids.data)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
