@@ -1,77 +1,142 @@
-"""Questions to a table, in blocks."""
+"""The best rows of a table for many queries: in blocks of single precision, then made exact in double precision.
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+A block of scores is a matrix product. What is among the best of its query goes to a heap with some places to spare.
+The rows in the heap are scored again in double precision, and sorted. If a row that is in no heap could still be as
+good, for all that is known of the rounding of single precision, every row is scored again: so the answer is always that
+of double precision, and rows that are equally good come in the order of the table.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from throughtime.errors import ArgumentError
+
 if TYPE_CHECKING:
     from throughtime.vectors.table import Table
 
-Measure = Literal["cosine", "dot", "euclidean"]
-By = Literal["addition", "multiplication"]
-Found = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
-ROWS_AT_ONCE = 8192
+Fill = Callable[[slice, NDArray[np.float32]], None]  # writes the scores of a slice of rows, for some queries
+Answer = tuple[NDArray[np.int64], NDArray[np.float64]]  # rows, the best first, and what they are worth
+SPARES = 16, 512  # places in a heap beyond those asked for: first for all queries, then for those that need more
+ROWS_AT_ONCE, QUERIES_AT_ONCE = 1024, 1024  # of a block, so that its scores stay in the cache
+PLACES = 2**23  # of the heaps that are filled at once
+MANY = 64  # queries from which it is worth telling the matrix product to stay on one thread
 
 
-def lengths_of(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The Euclidean length of each row."""
-    lengths = np.empty(len(vectors))
-    for start in range(0, len(vectors), ROWS_AT_ONCE):
-        block = vectors[start : start + ROWS_AT_ONCE].astype(np.float64)
-        lengths[start : start + ROWS_AT_ONCE] = np.sqrt(np.einsum("vd,vd->v", block, block))
-    return lengths
+class Asked(Protocol):
+    """Queries of one kind: how rows are scored fast, how exactly, and how far the two may lie apart."""
+
+    size: int  # queries
+    scale: NDArray[np.float32]  # a row: value = score × scale + offset
+    offset: NDArray[np.float32]
+
+    def filler(self, queries: NDArray[np.int64]) -> Fill:
+        """What writes the scores of a slice of rows for some of the queries."""
+
+    def exact(self, query: int, rows: NDArray[np.int64] | slice) -> NDArray[np.float64]:
+        """What rows are worth to a query; more is better."""
+
+    def highest(self, query: int, value: float) -> float:
+        """The most that a row can be worth whose value, in single precision, is at most this."""
 
 
-def units_of(vectors: NDArray[np.float32], lengths: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The rows divided by their lengths; a row of zeros stays one."""
-    units = np.empty(vectors.shape, np.float32)
-    divisors = np.where(lengths > 0, lengths, 1.0)[:, None]
-    for start in range(0, len(vectors), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
-        units[part] = vectors[part] / divisors[part]
-    return units
+def best_rows(table: "Table", asked: Asked, count: int, exclude: Sequence[Sequence[int]]) -> list[Answer]:
+    """For each query the best rows but for those of its `exclude`, at most `count`.
+
+    Raises `ArgumentError` when count is not 1 or more.
+    """
+    if type(count) is not int or count < 1:
+        raise ArgumentError(f"count must be a whole number from 1 on; got {count!a:.80}")
+    answers: list[Answer | None] = [None] * asked.size
+    waiting = np.arange(asked.size)
+    with _single_product(asked.size):
+        for spare in SPARES:
+            settled = 0
+            while settled < len(waiting):
+                queries = waiting[settled : settled + QUERIES_AT_ONCE]
+                room = min(len(table), count + spare + max(len(exclude[query]) for query in queries))
+                queries = queries[: max(1, PLACES // room)]
+                kept, bounds = _keep(table, asked, queries, room)
+                for query, rows, bound in zip(queries.tolist(), kept, bounds.tolist(), strict=True):
+                    limit = asked.highest(query, bound)
+                    answers[query] = _settled(table, asked, query, rows, limit, count, exclude[query])
+                settled += len(queries)
+            waiting = np.array([query for query in waiting.tolist() if answers[query] is None], np.int64)
+    return [
+        _plain(table, asked, query, count, exclude[query]) if answer is None else answer
+        for query, answer in enumerate(answers)
+    ]
 
 
-def best_rows(
-    table: "Table",
-    vectors: NDArray[Any],
-    count: int,
-    *,
-    measure: Measure,
-    exclude: Sequence[Sequence[int]],
-) -> Found:
-    """For each vector the best rows and what the measure says of them."""
-    rows, scores = [], []
-    for vector, own in zip(vectors, exclude, strict=True):
-        if measure == "euclidean":
-            values = -np.sqrt(((table.vectors.astype(float) - vector) ** 2).sum(1))
+def _keep(
+    table: "Table", asked: Asked, queries: NDArray[np.int64], room: int
+) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
+    """For each query the rows in its heaps, and the value that no other row is above."""
+    from throughtime.kernels.best import keep_best
+
+    threads = max(1, min(os.cpu_count() or 1, len(table) // (4 * ROWS_AT_ONCE)))
+    edges = [len(table) * thread // threads for thread in range(threads + 1)]
+    shape = threads, len(queries), room
+    values, rows = np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
+    sizes = np.zeros(shape[:2], np.int64)
+    fill = asked.filler(queries)
+
+    def work(thread: int) -> None:
+        scores = np.empty((len(queries), ROWS_AT_ONCE), np.float32)
+        heaps = values[thread], rows[thread], sizes[thread]
+        for part in _slices(edges[thread], edges[thread + 1]):
+            block = scores.reshape(-1)[: len(queries) * (part.stop - part.start)].reshape(len(queries), -1)
+            fill(part, block)
+            keep_best(block, asked.scale[part], asked.offset[part], part.start, *heaps)
+
+    with np.errstate(over="ignore", invalid="ignore"):  # such values are settled in double precision
+        if threads == 1:
+            work(0)
         else:
-            values = table.vectors.astype(float) @ vector.astype(float)
-            if measure == "cosine":
-                scale = table.lengths * np.linalg.norm(vector.astype(float))
-                values = values / np.where(scale > 0, scale, 1)
-        values[list(own)] = -np.inf
-        order = np.argsort(-values, kind="stable")[: min(count, len(values) - len(set(own)))]
-        rows.append(order)
-        scores.append(abs(values[order]) if measure == "euclidean" else values[order])
-    return rows, scores
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(work, range(threads)))
+    roots = np.where(sizes == room, values[:, :, 0], -np.inf)  # what is in no heap is at most its heap's root
+    return [np.concatenate(part) for part in zip(*rows, strict=True)], roots.max(0).astype(np.float64)
 
 
-def best_analogies(table: "Table", questions: NDArray[Any], count: int, *, by: By) -> Found:
-    """For each question the best rows and their scores."""
-    rows, scores = [], []
-    units = table.units.astype(float)
-    for question in questions:
-        a, b, c = (units @ units[row] for row in question)
-        if by == "addition":
-            target = units[question] * np.array([[-1.0], [1], [1]])
-            values = (b - a + c) / (np.linalg.norm(target.sum(0)) or 1.0)
-        else:
-            values = (b + 1) * (c + 1) / 4 / ((a + 1) / 2 + 0.001)
-        values[question] = -np.inf
-        order = np.argsort(-values, kind="stable")[: min(count, len(values) - len(set(question.tolist())))]
-        rows.append(order)
-        scores.append(values[order])
-    return rows, scores
+def _settled(
+    table: "Table", asked: Asked, query: int, rows: NDArray[np.int64], limit: float, count: int, exclude: Sequence[int]
+) -> Answer | None:
+    """The best of the rows that were kept, in double precision; None if another row can be as good."""
+    left_out = np.unique(np.asarray(exclude, np.int64))
+    rows = np.setdiff1d(rows[rows >= 0], left_out)
+    values = asked.exact(query, rows)
+    order = np.argsort(-values, kind="stable")[:count]
+    if len(order) < min(count, len(table) - len(left_out)) or (len(order) and not values[order[-1]] > limit):
+        return None
+    return rows[order], values[order]
+
+
+def _plain(table: "Table", asked: Asked, query: int, count: int, exclude: Sequence[int]) -> Answer:
+    """The best rows of all, each scored in double precision."""
+    values = np.concatenate([asked.exact(query, part) for part in _slices(0, len(table))])
+    values[list(exclude)] = -np.inf
+    order = np.argsort(-values, kind="stable")[: min(count, len(table) - len(set(exclude)))]
+    return order, values[order]
+
+
+def _slices(start: int, stop: int) -> Iterator[slice]:
+    for first in range(start, stop, ROWS_AT_ONCE):
+        yield slice(first, min(first + ROWS_AT_ONCE, stop))
+
+
+def _single_product(queries: int) -> AbstractContextManager[Any]:
+    """Keeps each matrix product on the thread that calls it: we have threads of our own, and they would wait."""
+    if queries < MANY:
+        return nullcontext()
+    try:
+        from threadpoolctl import threadpool_limits  # comes with scikit-learn
+    except ImportError:
+        return nullcontext()
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from throughtime.errors import ArgumentError
-from throughtime.vectors.queries import By, Measure, best_analogies, best_rows, lengths_of, units_of
+from throughtime.vectors.measures import Analogies, By, Distances, Measure, Products, lengths_of, units_of
+from throughtime.vectors.queries import best_rows
 from throughtime.vectors.spelling import nearest_spellings
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Table:
         """
         row = self.index.get(word)
         if row is not None:
-            return self.vectors[row]
+            vector: NDArray[np.float32] = self.vectors[row]
+            return vector
         composed = self.subwords.compose(word) if self.subwords is not None and isinstance(word, str) else None
         if composed is None:
             raise self._unknown(word)
@@ -128,16 +130,21 @@ class Table:
         >>> [word for word, _ in table.nearest(["one"])[0]]
         ['two', 'minus']
         """
+        if measure not in ("cosine", "dot", "euclidean"):
+            raise ArgumentError(f"measure is {measure!a:.80}; choose cosine, dot or euclidean")
+        if isinstance(queries, str):
+            raise ArgumentError(f"queries are a list of words, or vectors; give [{queries!a:.80}]")
         left_out = [self._row(word) for word in exclude]
         if isinstance(queries, np.ndarray):
-            vectors, own = np.atleast_2d(queries), [left_out] * len(np.atleast_2d(queries))
-        elif isinstance(queries, str):
-            raise ArgumentError(f"queries are a list of words, or vectors; give [{queries!a:.80}]")
+            vectors, own = queries, [left_out] * len(queries)
         else:
-            vectors = np.stack([self[word] for word in queries]) if queries else np.empty((0, self.dimension))
+            vectors = np.array([self[word] for word in queries], np.float32).reshape(-1, self.dimension)
             own = [[*left_out, *([self.index[word]] if word in self.index else [])] for word in queries]
-        rows, scores = best_rows(self, vectors, count, measure=measure, exclude=own)
-        return [self._named(*found) for found in zip(rows, scores, strict=True)]
+        if measure == "euclidean":
+            found = best_rows(self, Distances(self, vectors), count, own)
+            return [self._named(rows, 0.0 - values) for rows, values in found]
+        found = best_rows(self, Products(self, vectors, cosine=measure == "cosine"), count, own)
+        return [self._named(*answer) for answer in found]
 
     def analogy(self, a: str, b: str, c: str, count: int = 10, *, by: By = "addition") -> list[tuple[str, float]]:
         """The words that are to c what b is to a, the best first; the three words themselves are left out.
@@ -146,8 +153,8 @@ class Table:
         s(w, b) s(w, c) / (s(w, a) + 0.001) with s(x, y) = (cos(x, y) + 1) / 2.
         Source: Mikolov, Yih and Zweig (2013), section 4; Levy and Goldberg (2014), equation 7.
         """
-        rows, scores = best_analogies(self, np.array([[self._row(word) for word in (a, b, c)]]), count, by=by)
-        return self._named(rows[0], scores[0])
+        question = np.array([[self._row(word) for word in (a, b, c)]])
+        return self._named(*best_rows(self, Analogies(self, question, by=by), count, question.tolist())[0])
 
     def analogies(self, questions: NDArray[np.integer[Any]], *, by: By = "addition") -> NDArray[np.int64]:
         """The best row for each question (N 3) of rows a, b, c, as `analogy` finds it; −1 where the table has no other.
@@ -156,14 +163,16 @@ class Table:
         >>> square.analogies(np.array([[0, 1, 2]])).tolist()
         [3]
         """
-        rows, _ = best_analogies(self, np.asarray(questions), 1, by=by)
-        return np.array([found[0] if len(found) else -1 for found in rows], np.int64)
+        asked = Analogies(self, np.asarray(questions), by=by)
+        found = best_rows(self, asked, 1, asked.questions.tolist())
+        return np.array([rows[0] if len(rows) else -1 for rows, _ in found], np.int64)
 
     def average(self, words: Sequence[str]) -> NDArray[np.float32]:
         """The mean of the words' vectors, each brought to length 1 first."""
         if not words or isinstance(words, str):
             raise ArgumentError(f"an average needs a list of words; got {words!a:.80}")
-        return np.stack([_unit(self[word]) for word in words]).mean(0).astype(np.float32)
+        mean: NDArray[np.float32] = np.mean([_unit(self[word]) for word in words], 0).astype(np.float32)
+        return mean
 
     def similarity(self, a: str, b: str) -> float:
         """The cosine of two words or phrases; a phrase that is not in the table is the average of its words."""
@@ -263,4 +272,4 @@ def _encodable(word: str) -> bool:
 
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float64]:
     length = float(np.linalg.norm(vector.astype(np.float64)))
-    return vector / (length or 1.0)
+    return vector.astype(np.float64) / (length or 1.0)
