@@ -9,6 +9,7 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from gzip import BadGzipFile, GzipFile
 from pathlib import Path
 from typing import IO, Any, Literal, cast
@@ -85,7 +86,7 @@ class Texts:
         """Of the bytes read so far, of one file after the other."""
         return self._digest.hexdigest()
 
-    @property
+    @cached_property
     def size(self) -> int | None:
         """How many bytes there are to be read; None of the standard input."""
         try:

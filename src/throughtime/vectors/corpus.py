@@ -9,11 +9,9 @@ the numbers renumbers them by frequency and leaves out what is not in the vocabu
 
 import hashlib
 import json
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -23,59 +21,25 @@ from pydantic import BaseModel, Field
 
 from throughtime.data.texts import Texts
 from throughtime.errors import ArgumentError, DataError, RunError
-from throughtime.folder import STRICT, TEXT_LIMIT, cannot_write, check_files, check_form, read_json, write_new
-from throughtime.vectors.numbering import KIND, Numbering, splitter, without_empty, words_of
+from throughtime.folder import STRICT, TEXT_LIMIT, check_files, check_form, read_json, write_new
+from throughtime.vectors.numbering import KIND, Numbering, append, splitter, temporary_file, without_empty, words_of
+from throughtime.vectors.vocabulary import Vocabulary, check_cut, join_vocabularies
+
+__all__ = [
+    "Corpus",
+    "Counted",
+    "Vocabulary",
+    "corpus_of",
+    "count_words",
+    "join_vocabularies",
+    "open_corpus",
+    "read_corpus",
+]
 
 IDS, FACTS = "ids.int32", "corpus.json"
 END, LEFT_OUT = -1, -2  # among ids: a text ends here; a word that the vocabulary lacks
 BLOCK = 2**20  # ids at a time
 Tell = Callable[[int, int], None]  # how much is done, and of how much
-
-
-@dataclass(frozen=True, eq=False)
-class Vocabulary:
-    """Words, the most frequent first, ties in alphabetical order; and how often each was seen.
-
-    >>> Vocabulary.of(["b", "a", "c"], np.array([1, 2, 1])).words
-    ['a', 'b', 'c']
-    """
-
-    words: list[str]
-    counts: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    @cached_property
-    def index(self) -> dict[str, int]:
-        """The id of each word."""
-        return {word: i for i, word in enumerate(self.words)}
-
-    @classmethod
-    def of(
-        cls,
-        words: Sequence[str],
-        counts: NDArray[np.int64],
-        *,
-        minimum_count: int = 1,
-        maximum_vocab: int | None = None,
-    ) -> "Vocabulary":
-        """Those of the words that were seen at least `minimum_count` times, at most `maximum_vocab` of them.
-
-        Raises `DataError` when fewer than two are left, `ArgumentError` when `maximum_vocab` is under two.
-        """
-        _check_cut(minimum_count, maximum_vocab)
-        if not len(words):
-            raise DataError("the text has no words in it; give one that has, or another --token expression")
-        kept = sorted((-int(counts[i]), words[i]) for i in np.flatnonzero(counts >= minimum_count).tolist())
-        if len(kept) < 2:
-            left = f"only one word is left, {kept[0][1]!a:.80}" if kept else "no words are left"
-            raise DataError(
-                f"{left}, and vectors need two: of {len(words):,} kinds of words the most frequent was seen "
-                f"{int(counts.max()):,} times, and --minimum-count is {minimum_count:,}; lower it or give a longer text"
-            )
-        kept = kept[:maximum_vocab]
-        return cls([word for _, word in kept], -np.array([n for n, _ in kept], dtype=np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,10 +107,9 @@ class Counted:
             skipped_bytes=self.skipped_bytes,
             sha256=self.sha256,
         )
-        with _temporary(self.folder) as file:
+        with temporary_file(self.folder) as file:
             for ids in self._renumbered(numbers):
-                _append(file, ids, self.folder)
-            file.flush()
+                append(file, ids, self.folder)
             body = memoryview(np.memmap(file, dtype=KIND, mode="r"))  # type: ignore[arg-type]
             write_new(self.folder, {IDS: [body], FACTS: facts.to_bytes()}, status="finished")
         return facts.corpus(vocabulary, np.memmap(self.folder / IDS, dtype=KIND, mode="r"))
@@ -180,12 +143,12 @@ def read_corpus(
     Raises `ArgumentError` when `folder` exists or an option does not fit, `DataError` when fewer than two words are
     left, `StorageError` when the disk refuses; there is no folder then.
     """
-    _check_cut(minimum_count, maximum_vocab)
-    with countwords_of(texts, folder, token=token, lower=lower, share=share, tell=tell) as counted:
+    check_cut(minimum_count, maximum_vocab)
+    with count_words(texts, folder, token=token, lower=lower, share=share, tell=tell) as counted:
         return counted.corpus(minimum_count=minimum_count, maximum_vocab=maximum_vocab)
 
 
-def countwords_of(
+def count_words(
     texts: Iterable[str],
     folder: Path,
     *,
@@ -197,7 +160,7 @@ def countwords_of(
     """The first half of `read_corpus`, for shares that are to have one vocabulary.
 
     >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder, countwords_of(["b a\\nb c"], Path(folder) / "corpus") as counted:
+    >>> with TemporaryDirectory() as folder, count_words(["b a\\nb c"], Path(folder) / "corpus") as counted:
     ...     counted.words, counted.counts.tolist(), counted.texts
     (['b', 'a', 'c'], [2, 1, 1], 2)
     """
@@ -207,35 +170,19 @@ def countwords_of(
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise ArgumentError(f"{folder} exists already: remove it, or choose another folder for the corpus")
     numbering, origin, line = Numbering(), _Origin(texts), 0
-    file = _temporary(folder)
+    file = temporary_file(folder)
     try:
         for block in texts:
             lines = (block.lower() if lower else block).split("\n")
-            _append(file, numbering.ids(words_of(lines, line, share, split), check=token is not None), folder)
+            append(file, numbering.ids(words_of(lines, line, share, split), check=token is not None), folder)
             line += len(lines) - 1
             origin.follow(block, tell)
-        _append(file, numbering.end(), folder)
-        file.flush()
+        append(file, numbering.end(), folder)
     except BaseException:
         file.close()
         raise
     words, amounts = numbering.seen()
     return Counted(words, amounts[1:], file, folder, int(amounts[0]), origin.skipped_bytes, origin.sha256)
-
-
-def join_vocabularies(
-    counts: Sequence[Mapping[str, int]], *, minimum_count: int = 5, maximum_vocab: int | None = None
-) -> Vocabulary:
-    """The vocabulary of several shares of a text, whose counts of words are added.
-
-    >>> join_vocabularies([{"a": 1, "b": 3}, {"a": 4}], minimum_count=1).words
-    ['a', 'b']
-    """
-    joined: Counter[str] = Counter()
-    for share in counts:
-        joined.update(share)
-    amounts = np.fromiter(joined.values(), np.int64, len(joined))
-    return Vocabulary.of(list(joined), amounts, minimum_count=minimum_count, maximum_vocab=maximum_vocab)
 
 
 def open_corpus(folder: Path) -> Corpus:
@@ -278,7 +225,7 @@ class _Facts(BaseModel):
     model_config = STRICT
 
     words: Annotated[list[str], Field(min_length=2)]
-    counts: list[Annotated[int, Field(ge=0, lt=2**62)]]
+    counts: list[Annotated[int, Field(ge=1, lt=2**53)]]
     read: Annotated[int, Field(ge=0)]
     unknown: Annotated[int, Field(ge=0)]
     texts: Annotated[int, Field(ge=0)]
@@ -289,10 +236,9 @@ class _Facts(BaseModel):
         return Corpus(vocabulary, ids, self.read, self.unknown, self.texts, self.skipped_bytes, self.sha256)
 
     def holds(self) -> bool:
-        """Whether the words are distinct and words, and each has a count."""
-        return (
-            len(set(self.words)) == len(self.words) == len(self.counts) and " ".join(self.words).split() == self.words
-        )
+        """Whether the words are words, each of them once, with a count, the most frequent first."""
+        distinct = len(set(self.words)) == len(self.words) == len(self.counts)
+        return distinct and " ".join(self.words).split() == self.words and sorted(self.counts)[::-1] == self.counts
 
     def to_bytes(self) -> bytes:
         """The file; no larger than what `open_corpus` reads."""
@@ -331,13 +277,6 @@ class _Origin:
         return self._texts.sha256 if self._texts else self._digest.hexdigest()
 
 
-def _check_cut(minimum_count: int, maximum_vocab: int | None) -> None:
-    if minimum_count < 1:
-        raise ArgumentError(f"minimum_count must be at least 1; got {minimum_count}")
-    if maximum_vocab is not None and maximum_vocab < 2:
-        raise ArgumentError(f"maximum_vocab must be at least 2, as vectors tell words apart; got {maximum_vocab}")
-
-
 def _are_ids(ids: NDArray[np.int32], vocab: int) -> bool:
     """Whether ids are those of `vocab` words, and texts that are not empty end where they should."""
     last = END
@@ -347,19 +286,3 @@ def _are_ids(ids: NDArray[np.int32], vocab: int) -> bool:
         if len(kept) < len(block) or block.min() < END or block.max() >= vocab:
             return False
     return last == END
-
-
-def _temporary(folder: Path) -> IO[bytes]:
-    """A file without a name, beside where the folder will be: it is gone when it is closed."""
-    beside = next(path for path in folder.absolute().parents if path.is_dir())
-    try:
-        return tempfile.TemporaryFile(dir=beside)
-    except OSError as error:
-        raise cannot_write(folder, error) from None
-
-
-def _append(file: IO[bytes], ids: NDArray[np.int32], folder: Path) -> None:
-    try:
-        file.write(ids.data)
-    except OSError as error:
-        raise cannot_write(folder, error) from None

@@ -1,14 +1,18 @@
-"""Words as numbers, in the order of their first appearance."""
+"""Words as numbers, in the order of their first appearance, and files of numbers."""
 
 import re
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import count
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from throughtime.errors import ArgumentError, DataError
+from throughtime.folder import cannot_write
 
 KIND = np.dtype("<i4")  # of numbers in files
 ENDED = "\n"  # among words: a text ends here, as no word is a newline; its number is 0
@@ -90,3 +94,22 @@ def without_empty(ids: NDArray[np.int32], last: int, end: int) -> tuple[NDArray[
     before[0] = last == end
     before[1:] = ended[:-1]
     return ids[~(ended & before)], int(ids[-1])
+
+
+def temporary_file(folder: Path) -> IO[bytes]:
+    """A file without a name, beside where the folder will be: whatever happens, it is gone when it is closed."""
+    beside = next(path for path in folder.absolute().parents if path.is_dir())
+    try:
+        return tempfile.TemporaryFile(dir=beside, buffering=0)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
+def append(file: IO[bytes], ids: NDArray[np.int32], folder: Path) -> None:
+    """Writes ids at the end of a file that is for a folder. Raises `StorageError` when the disk refuses."""
+    rest = ids.tobytes()
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        raise cannot_write(folder, error) from None
