@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 Measure = Literal["cosine", "dot", "euclidean"]
 By = Literal["addition", "multiplication"]
-Rows = NDArray[np.int64] | slice
 EPSILON = 0.001  # of analogies by multiplication: Levy and Goldberg (2014), below equation 7
 ROUNDING = 2.0**-24  # the relative error of one operation in single precision
 PLAIN = (1e-15, 1e15)  # lengths whose squares and inverses are far from the ends of single precision
@@ -45,20 +44,17 @@ class Products:
 
         return fill
 
-    def exact(self, query: int, rows: Rows) -> NDArray[np.float64]:
+    def exact(self, queries: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Products or cosines."""
-        products: NDArray[np.float64] = np.einsum(
-            "vd,d->v", self.table.vectors[rows].astype(np.float64), self.vectors[query]
-        )
-        if not self.cosine:
-            return products
-        products /= divisors_of(self.table.lengths[rows])
-        products /= self.divisors[query]
+        products: NDArray[np.float64] = np.einsum("qcd,qd->qc", _doubles(self.table, rows), self.vectors[queries])
+        if self.cosine:
+            products /= divisors_of(self.table.lengths)[rows]
+            products /= self.divisors[queries, None]
         return products
 
-    def highest(self, query: int, value: float) -> float:
+    def highest(self, queries: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The value, and what rounding may have taken from it."""
-        return value + float(self.error[query])
+        return values + self.error[queries]
 
 
 class Distances:
@@ -87,14 +83,16 @@ class Distances:
 
         return fill
 
-    def exact(self, query: int, rows: Rows) -> NDArray[np.float64]:
+    def exact(self, queries: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Distances, with a minus."""
-        return -lengths_of(self.table.vectors[rows] - self.vectors[query])
+        between = _doubles(self.table, rows) - self.vectors[queries, None]
+        distances: NDArray[np.float64] = np.sqrt(np.einsum("qcd,qcd->qc", between, between))
+        return -distances
 
-    def highest(self, query: int, value: float) -> float:
+    def highest(self, queries: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
         """With a minus, the distance of a row whose value may be as much more as rounding may have taken from it."""
-        square = float(self.lengths[query]) ** 2 - value - float(self.error[query])
-        return -float(np.sqrt(square)) if square > 0 else 0.0
+        squares = self.lengths[queries] ** 2 - values - self.error[queries]
+        return -np.sqrt(np.maximum(squares, 0.0))
 
 
 class Analogies:
@@ -133,33 +131,39 @@ class Analogies:
 
         return fill
 
-    def exact(self, query: int, rows: Rows) -> NDArray[np.float64]:
+    def exact(self, queries: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The formula."""
-        a, b, c = self._units(query)
+        vectors, units = _doubles(self.table, rows), self._units(queries)
+        lengths = divisors_of(self.table.lengths)[rows]
         if self.by == "addition":
-            target = b - a + c
-            return self._cosines(rows, target / divisors_of(lengths_of(target[None]))[0])
-        near = (1.0 + np.stack([self._cosines(rows, vector) for vector in (a, b, c)])) / 2.0
-        scores: NDArray[np.float64] = near[1] * near[2] / (near[0] + EPSILON)
+            target = self._targets(units)
+            target /= divisors_of(lengths_of(target))[:, None]
+            cosines: NDArray[np.float64] = np.einsum("qcd,qd->qc", vectors, target) / lengths
+            return cosines
+        a, b, c = ((1.0 + np.einsum("qcd,qd->qc", vectors, units[:, i]) / lengths) / 2.0 for i in range(3))
+        scores: NDArray[np.float64] = b * c / (a + EPSILON)
         return scores
 
-    def highest(self, query: int, value: float) -> float:
+    def highest(self, queries: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The value, and what rounding of three cosines may have taken from it."""
-        a, b, c = self._units(query)
         if self.by == "addition":
-            return (value + 4.0 * self.error) / float(divisors_of(lengths_of((b - a + c)[None]))[0])
-        return value + (value + 2.0 + self.error) * self.error / EPSILON  # as if the cosine with a were −1, the worst
+            lengths = divisors_of(lengths_of(self._targets(self._units(queries))))
+            return (values + 4.0 * self.error) / lengths
+        return values + (values + 2.0 + self.error) * self.error / EPSILON  # as if the cosine with a were −1, the worst
 
-    def _units(self, query: int) -> NDArray[np.float64]:
-        rows = self.questions[query]
-        vectors = self.table.vectors[rows].astype(np.float64)
-        units: NDArray[np.float64] = vectors / divisors_of(self.table.lengths[rows])[:, None]
+    def _units(self, queries: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The vectors of a, b and c (Q 3 D), of length 1."""
+        rows = self.questions[queries]
+        units: NDArray[np.float64] = _doubles(self.table, rows) / divisors_of(self.table.lengths[rows])[..., None]
         return units
 
-    def _cosines(self, rows: Rows, unit: NDArray[np.float64]) -> NDArray[np.float64]:
-        vectors = self.table.vectors[rows].astype(np.float64)
-        cosines: NDArray[np.float64] = np.einsum("vd,d->v", vectors, unit) / divisors_of(self.table.lengths[rows])
-        return cosines
+    def _targets(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
+        return units[:, 1] - units[:, 0] + units[:, 2]
+
+
+def _doubles(table: "Table", rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    vectors: NDArray[np.float64] = table.vectors[rows].astype(np.float64)
+    return vectors
 
 
 def lengths_of(vectors: NDArray[Any]) -> NDArray[np.float64]:

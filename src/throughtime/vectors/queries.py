@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 Fill = Callable[[slice, NDArray[np.float32]], None]  # writes the scores of a slice of rows, for some queries
 Answer = tuple[NDArray[np.int64], NDArray[np.float64]]  # rows, the best first, and what they are worth
+SMALL = 4096  # rows of a table that may as well be in the heaps, all of them
 SPARES = 16, 512  # places in a heap beyond those asked for: first for all queries, then for those that need more
 ROWS_AT_ONCE, QUERIES_AT_ONCE = 1024, 1024  # of a block, so that its scores stay in the cache
 PLACES = 2**23  # of the heaps that are filled at once
+NUMBERS = 2**23  # of the vectors that are looked at once in double precision
 MANY = 64  # queries from which it is worth telling the matrix product to stay on one thread
 
 
@@ -38,11 +40,11 @@ class Asked(Protocol):
     def filler(self, queries: NDArray[np.int64]) -> Fill:
         """What writes the scores of a slice of rows for some of the queries."""
 
-    def exact(self, query: int, rows: NDArray[np.int64] | slice) -> NDArray[np.float64]:
-        """What rows are worth to a query; more is better."""
+    def exact(self, queries: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What rows (Q C) are worth to some of the queries (Q), in double precision; more is better."""
 
-    def highest(self, query: int, value: float) -> float:
-        """The most that a row can be worth whose value, in single precision, is at most this."""
+    def highest(self, queries: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The most that rows can be worth whose values, in single precision, are at most these."""
 
 
 def best_rows(table: "Table", asked: Asked, count: int, exclude: Sequence[Sequence[int]]) -> list[Answer]:
@@ -53,30 +55,33 @@ def best_rows(table: "Table", asked: Asked, count: int, exclude: Sequence[Sequen
     if type(count) is not int or count < 1:
         raise ArgumentError(f"count must be a whole number from 1 on; got {count!a:.80}")
     answers: list[Answer | None] = [None] * asked.size
+    left_out = [np.unique(np.asarray(own, np.int64)) for own in exclude]
     waiting = np.arange(asked.size)
     with _single_product(asked.size):
         for spare in SPARES:
             settled = 0
             while settled < len(waiting):
                 queries = waiting[settled : settled + QUERIES_AT_ONCE]
-                room = min(len(table), count + spare + max(len(exclude[query]) for query in queries))
-                queries = queries[: max(1, PLACES // room)]
-                kept, bounds = _keep(table, asked, queries, room)
-                for query, rows, bound in zip(queries.tolist(), kept, bounds.tolist(), strict=True):
-                    limit = asked.highest(query, bound)
-                    answers[query] = _settled(table, asked, query, rows, limit, count, exclude[query])
+                room = min(len(table), count + spare + max(len(left_out[query]) for query in queries))
+                if 4 * room > len(table) > SMALL:
+                    break
+                queries = queries[: max(1, min(PLACES // room, NUMBERS // (room * table.dimension)))]
+                rows, bounds = _keep(table, asked, queries, room)
+                own = [left_out[query] for query in queries]
+                limits = asked.highest(queries, bounds)
+                for query, answer in zip(
+                    queries, _settle(table, asked, queries, rows, limits, count, own), strict=True
+                ):
+                    answers[query] = answer
                 settled += len(queries)
-            waiting = np.array([query for query in waiting.tolist() if answers[query] is None], np.int64)
-    return [
-        _plain(table, asked, query, count, exclude[query]) if answer is None else answer
-        for query, answer in enumerate(answers)
-    ]
+            waiting = np.array([query for query in waiting if answers[query] is None], np.int64)
+    return [answer or _plain(table, asked, query, count, left_out[query]) for query, answer in enumerate(answers)]
 
 
 def _keep(
     table: "Table", asked: Asked, queries: NDArray[np.int64], room: int
-) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
-    """For each query the rows in its heaps, and the value that no other row is above."""
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """For each query the rows in its heaps (Q C), −1 where there is room left, and what no other row's value is above."""
     from throughtime.kernels.best import keep_best
 
     threads = max(1, min(os.cpu_count() or 1, len(table) // (4 * ROWS_AT_ONCE)))
@@ -101,27 +106,40 @@ def _keep(
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(work, range(threads)))
     roots = np.where(sizes == room, values[:, :, 0], -np.inf)  # what is in no heap is at most its heap's root
-    return [np.concatenate(part) for part in zip(*rows, strict=True)], roots.max(0).astype(np.float64)
+    return np.concatenate(rows, axis=1), roots.max(0).astype(np.float64)
 
 
-def _settled(
-    table: "Table", asked: Asked, query: int, rows: NDArray[np.int64], limit: float, count: int, exclude: Sequence[int]
-) -> Answer | None:
-    """The best of the rows that were kept, in double precision; None if another row can be as good."""
-    left_out = np.unique(np.asarray(exclude, np.int64))
-    rows = np.setdiff1d(rows[rows >= 0], left_out)
-    values = asked.exact(query, rows)
-    order = np.argsort(-values, kind="stable")[:count]
-    if len(order) < min(count, len(table) - len(left_out)) or (len(order) and not values[order[-1]] > limit):
-        return None
-    return rows[order], values[order]
+def _settle(
+    table: "Table",
+    asked: Asked,
+    queries: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    limits: NDArray[np.float64],
+    count: int,
+    left_out: Sequence[NDArray[np.int64]],
+) -> list[Answer | None]:
+    """The best of the rows (Q C) that were kept, in double precision; None where another row can be as good."""
+    values = asked.exact(queries, np.maximum(rows, 0))
+    numbers = np.arange(len(queries))[:, None] * len(table)  # so that a row and its query are one number
+    barred = np.concatenate([start + own for start, own in zip(numbers[:, 0], left_out, strict=True)])
+    values[(rows < 0) | np.isin(rows + numbers, barred)] = -np.inf
+    order = np.lexsort((rows, -values), axis=-1)[:, :count]
+    rows, values = np.take_along_axis(rows, order, 1), np.take_along_axis(values, order, 1)
+    answers: list[Answer | None] = []
+    for own, best, worth, limit in zip(left_out, rows, values, limits.tolist(), strict=True):
+        wanted = min(count, len(table) - len(own))
+        certain = wanted == 0 or (wanted <= len(worth) and worth[wanted - 1] > limit)
+        answers.append((best[:wanted], worth[:wanted]) if certain else None)
+    return answers
 
 
-def _plain(table: "Table", asked: Asked, query: int, count: int, exclude: Sequence[int]) -> Answer:
+def _plain(table: "Table", asked: Asked, query: int, count: int, left_out: NDArray[np.int64]) -> Answer:
     """The best rows of all, each scored in double precision."""
-    values = np.concatenate([asked.exact(query, part) for part in _slices(0, len(table))])
-    values[list(exclude)] = -np.inf
-    order = np.argsort(-values, kind="stable")[: min(count, len(table) - len(set(exclude)))]
+    one = np.array([query])
+    blocks = [asked.exact(one, np.arange(part.start, part.stop)[None])[0] for part in _slices(0, len(table))]
+    values = np.concatenate(blocks)
+    values[left_out] = -np.inf
+    order = np.argsort(-values, kind="stable")[: min(count, len(table) - len(left_out))]
     return order, values[order]
 
 
