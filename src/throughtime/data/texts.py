@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from gzip import BadGzipFile, GzipFile
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from throughtime.data.read import binary, not_utf8, opened
 from throughtime.data.tables import LINE_LIMIT, csv_cells, json_cells, parquet_cells
@@ -102,7 +102,7 @@ class Texts:
                 yield "\n"
             ended = True
             for block in self._stdin() if path is None else self._file(path):
-                some, ended = True, block.endswith("\n")
+                some, ended = some or not block.isspace(), block.endswith("\n")
                 yield block
         if not some:
             raise DataError(
@@ -183,11 +183,11 @@ class Texts:
 class _Seen:
     """A file whose bytes are shown to someone as they are read."""
 
-    def __init__(self, file: IO[bytes], show: Callable[[bytes], None]) -> None:
+    def __init__(self, file: Any, show: Callable[[bytes], None]) -> None:
         self._file, self._show = file, show
 
     def read(self, size: int = -1) -> bytes:
-        content = self._file.read(size)
+        content: bytes = self._file.read(size)
         self._show(content)
         return content
 

@@ -34,7 +34,7 @@ class Numbering:
         if len(self._table) - 1 > KINDS_LIMIT:
             raise DataError(f"the text has over {KINDS_LIMIT:,} kinds of words; split them finer with --token")
         if check:
-            _checkwords_of(words[i] for i in np.flatnonzero(numbers >= known))
+            _check_words(words[i] for i in np.flatnonzero(numbers >= known))
         numbers, self._last = without_empty(numbers, self._last, 0)
         if len(self._table) > len(self._amounts):
             self._amounts = np.concatenate([self._amounts, np.zeros(len(self._table), dtype=np.int64)])
@@ -76,7 +76,7 @@ def splitter(token: str | None) -> Callable[[str], list[str]]:
     return expression.findall
 
 
-def _checkwords_of(words: Iterable[str]) -> None:
+def _check_words(words: Iterable[str]) -> None:
     for word in words:
         if word.split() != [word]:
             raise ArgumentError(
@@ -100,7 +100,7 @@ def temporary_file(folder: Path) -> IO[bytes]:
     """A file without a name, beside where the folder will be: whatever happens, it is gone when it is closed."""
     beside = next(path for path in folder.absolute().parents if path.is_dir())
     try:
-        return tempfile.TemporaryFile(dir=beside, buffering=0)
+        return tempfile.TemporaryFile(buffering=0, dir=beside)
     except OSError as error:
         raise cannot_write(folder, error) from None
 

@@ -51,7 +51,8 @@ class Vocabulary:
             left = f"only one word is left, {kept[0][1]!a:.80}" if kept else "no words are left"
             raise DataError(
                 f"{left}, and vectors need two: of {len(words):,} kinds of words the most frequent was seen "
-                f"{int(counts.max()):,} times, and --minimum-count is {minimum_count:,}; lower it or give a longer text"
+                f"{int(counts.max()):,} times, and --minimum-count is {minimum_count:,}; give a longer text"
+                + (" or lower it" if minimum_count > 1 else "")
             )
         kept = kept[:maximum_vocab]
         return cls([word for _, word in kept], -np.array([n for n, _ in kept], dtype=np.int64))
