@@ -1,16 +1,14 @@
 """throughtime train APPLICATION: a recipe and a folder to a trained run, told as it happens."""
 
 import json
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from throughtime.cli.listen import listening
 from throughtime.cli.parse import joined, parse, recipe_options
 from throughtime.errors import ArgumentError, nearest
 from throughtime.recipes import APPLICATIONS
@@ -69,7 +67,7 @@ def _configured(words: list[str], application: Any) -> dict[str, Any]:
 
 
 def _train(recipe: Any, out: Path, *, as_json: bool) -> int:
-    with _listening() as stopped:
+    with listening() as stopped:
         from throughtime.cli.display import Display
         from throughtime.train import fit
 
@@ -96,32 +94,6 @@ def _train(recipe: Any, out: Path, *, as_json: bool) -> int:
     display.say(f"  throughtime evaluate {out}")
     display.say(f"  throughtime show {out}")
     return 0 if progress is None or progress.final else 128 + stopped[0]
-
-
-@contextmanager
-def _listening() -> Iterator[list[int]]:
-    """A list to which the first Ctrl-C or SIGTERM adds its number; the second one acts as it always does.
-
-    A signal that was ignored when we were started, as `nohup` has it, stays ignored.
-    """
-    heard: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
-
-    def hear(number: int, frame: object) -> None:
-        heard.append(number)
-        restore()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in before:
-        signal.signal(number, hear)
-    try:
-        yield heard
-    finally:
-        restore()
 
 
 def _print_json(progress: "Progress") -> None:

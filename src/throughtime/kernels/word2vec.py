@@ -252,7 +252,7 @@ def compose(words: Words, manner: Manner, memory: Memory, low: int, high: int, c
 def example(
     words: Words, manner: Manner, memory: Memory, word: int, low: int, high: int, first: int, end: int, rate: Any,
     measured: bool
-) -> float:  # fmt: skip
+) -> Any:  # fmt: skip
     """The words beside from low to high predict the word. Gives the loss if `measured`.
 
     h moves by the whole of what it owes: of a mean of m rows each moves m times as far as its gradient says, of a sum

@@ -70,6 +70,7 @@ class Crew:
         owned = list(zip(*self.replicas, strict=True)) or [self.tables] * threads
         self.memories = [_memory(words, manner, *rows) for rows in owned]
         self.lock, self.stopped = threading.Lock(), threading.Event()
+        kernel.train(words, manner, self.memories[0], 0, 0, np.uint64(0), 0.0)  # learns nothing, but is compiled
 
     def __enter__(self) -> "Crew":
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="word2vec")

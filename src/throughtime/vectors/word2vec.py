@@ -29,12 +29,18 @@ ROUND_SECONDS = 0.5  # between two words on how far training is
 class Join(Protocol):
     """Makes the rows of several processes one."""
 
-    def stop(self, chunk: int, whole: int) -> int:
-        """The chunk at which a round that begins at `chunk`, of `whole`, ends."""
+    rank: int
+
+    def begin(self, tables: tuple[NDArray[np.float32], ...], chunks: int) -> None:
+        """Is called once, with the rows before training and how many chunks this process has."""
+        ...
+
+    def stop(self) -> int:
+        """The chunk at which the next round ends."""
         ...
 
     def merge(self, tables: tuple[NDArray[np.float32], ...]) -> None:
-        """Moves the rows to what they are on all processes together."""
+        """Moves the rows to what they are on all processes together; is called after each round."""
         ...
 
 
@@ -139,14 +145,18 @@ class Word2Vec:
         crew = Crew(self._words(corpus), self.manner(corpus), state.inputs, state.outputs, threads, deterministic)
         chunks = -(-len(corpus.ids) // CHUNK)
         whole = chunks * self.epochs
+        tables, rank = (state.inputs, state.outputs), 0
+        if join is not None:
+            rank = join.rank
+            join.begin(tables, whole)
         with crew:
             while state.chunk < whole:
                 began = time.perf_counter()
-                stop = whole if join is None else join.stop(state.chunk, whole)
-                places = (self._place(number, chunks) for number in range(state.chunk, stop))
+                stop = whole if join is None else join.stop()
+                places = (self._place(number, chunks, rank) for number in range(state.chunk, stop))
                 done, loss, examples = crew.round(places, ROUND_SECONDS if join is None else math.inf)
                 if join is not None:
-                    join.merge((state.inputs, state.outputs))
+                    join.merge(tables)
                 state.chunk += done
                 state.seconds += time.perf_counter() - began
                 if not math.isfinite(loss):
@@ -180,7 +190,8 @@ class Word2Vec:
 
     def manner(self, corpus: Corpus) -> kernel.Manner:
         """How the kernel makes examples."""
-        negatives = negatives_for(corpus.words) if self.negatives is None else self.negatives
+        words = int(corpus.vocabulary.counts.sum())
+        negatives = negatives_for(words) if self.negatives is None else self.negatives
         return kernel.Manner(
             self.architecture == "cbow", self.mean, OBJECTIVES[self.objective], self.window, negatives, self.shared
         )
@@ -198,20 +209,20 @@ class Word2Vec:
             return np.arange(vocab + 1), np.arange(vocab, dtype=np.int32), np.zeros(0, np.int32)
         return parts(corpus.vocabulary.words, *self.subwords)
 
-    def _place(self, number: int, chunks: int) -> Place:
+    def _place(self, number: int, chunks: int, rank: int) -> Place:
         """Chunk `number` of all epochs: which it is of the text, its key, and its learning rate."""
         epoch, chunk = divmod(number, chunks)
         left = 1 - number / (chunks * self.epochs)
-        return Place(chunk * CHUNK, key(self.seed, epoch), self.rate * max(LOWEST, left))
+        return Place(chunk * CHUNK, key(self.seed, epoch, rank), self.rate * max(LOWEST, left))
 
 
-def key(seed: int, epoch: int) -> np.uint64:
+def key(seed: int, epoch: int, rank: int = 0) -> np.uint64:
     """What an epoch's draws begin with.
 
     >>> key(0, 0) != key(0, 1) != key(1, 0)
     np.True_
     """
-    sequence = np.random.SeedSequence([seed, epoch])
+    sequence = np.random.SeedSequence([seed, epoch, rank])
     return np.uint64(sequence.generate_state(1, np.uint64)[0])
 
 
