@@ -1,6 +1,5 @@
 """Co-occurrences: how often words stand beside words, as a sparse matrix."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from throughtime.folder import (
 from throughtime.kernels import cooccur as kernels
 from throughtime.kernels.cooccur import Integers
 from throughtime.vectors.counting import Blocks, Entries, Plan, Team, bounds_of, ceilings, plan, whole_weights
-from throughtime.vectors.runs import Runs, Storage
+from throughtime.vectors.runs import Disk, Runs, Storage
 from throughtime.vectors.spelling import nearest_spellings
 
 if TYPE_CHECKING:
@@ -80,8 +79,8 @@ class Counts:
             from scipy.sparse import csr_array
         except ImportError:
             raise MissingExtraError("scipy", "vectors") from None
-        size = len(self.words)
-        return csr_array((self.values, self.columns, self.pointers), shape=(size, size), copy=False)
+        arrays = np.asarray(self.values), np.asarray(self.columns), np.asarray(self.pointers)
+        return csr_array(arrays, shape=(len(self.words), len(self.words)), copy=False)
 
     def save(self, folder: Path) -> None:
         """Writes a folder, whole or not at all; over other counts, but over nothing else.
@@ -93,7 +92,7 @@ class Counts:
         for name, kind in ARRAYS.items():
             array = np.ascontiguousarray(getattr(self, name), dtype=kind)
             files[FILES[name]] = [array.data] if len(array) else b""
-        if _may_write_over(folder):
+        if may_write_over(folder):
             write_files(folder, files, status="finished")
         else:
             write_new(folder, files, status="finished")
@@ -150,20 +149,21 @@ def cooccur(
         >>> cooccur(corpus_of([["the", "cat", "saw", "the", "dog"]]), window=2).row("the")
         [('cat', 1.5), ('saw', 1.5), ('dog', 1.0)]
     """
-    _check_settings(window, side, weighting, threads)
+    check_settings(window, side, weighting, threads)
     frequencies = _frequencies(corpus)
     margin = min(window, len(corpus.ids))
     unit, weights = whole_weights(margin, weighting == "distance", int(frequencies.max(initial=1)))
     sides = weights[: margin * (side != "right")], weights[: margin * (side != "left")]
     chosen = plan(len(frequencies), len(corpus.ids), ceilings(frequencies, sides), margin, threads, memory_bytes)
+    disk = Disk(folder)
     try:
-        with Team(len(frequencies), threads, chosen) as team:
+        with disk, Team(len(frequencies), threads, chosen) as team:
             make = _in_one_block if chosen.block == len(corpus.ids) else _in_runs
-            sheets = make(corpus.ids, sides, chosen, team, folder, tell or (lambda done, whole: None))
-            columns, values = _collected(sheets, unit, team, None if chosen.in_memory else Storage(folder))
+            sheets = make(corpus.ids, sides, chosen, team, disk, tell or (lambda done, whole: None))
+            columns, values = _collected(sheets, unit, team, None if chosen.in_memory else Storage(disk))
             pointers = bounds_of(team.sizes)
     except OSError as error:
-        raise cannot_write(folder or Path(tempfile.gettempdir()), error) from error
+        raise cannot_write(disk.folder, error) from error
     return Counts(corpus.vocabulary.words, frequencies, pointers, columns, values, window, side, weighting)
 
 
@@ -184,7 +184,8 @@ class _Settings(BaseModel):
         return words
 
 
-def _check_settings(window: int, side: str, weighting: str, threads: int) -> None:
+def check_settings(window: int, side: str, weighting: str, threads: int) -> None:
+    """Raises `ArgumentError` for settings of `cooccur` that do not fit."""
     if window < 1:
         raise ArgumentError(f"window must be at least 1 word; got {window}")
     if threads < 1:
@@ -212,7 +213,7 @@ def _in_one_block(
     weights: tuple[Integers, Integers],
     chosen: Plan,
     team: Team,
-    folder: Path | None,
+    disk: Disk,
     tell: Tell,
 ) -> Iterator[Entries]:
     """The rows of the matrix, from the whole corpus at once."""
@@ -225,11 +226,11 @@ def _in_runs(
     weights: tuple[Integers, Integers],
     chosen: Plan,
     team: Team,
-    folder: Path | None,
+    disk: Disk,
     tell: Tell,
 ) -> Iterator[Entries]:
     """The rows of the matrix, added up from the runs of one block after another. Adding counts as half of the work."""
-    blocks, runs = Blocks(ids, len(team.sizes), weights, chosen.block), Runs(folder, len(team.sizes))
+    blocks, runs = Blocks(ids, len(team.sizes), weights, chosen.block), Runs(disk, len(team.sizes))
     for first in range(0, len(ids), chosen.block):
         last = min(len(ids), first + chosen.block)
         runs.append(blocks.sheets(first, last, team, lambda done: tell(done, 2 * len(ids))), team.sizes)
@@ -256,7 +257,7 @@ def _collected(
     return storage.mapped()
 
 
-def _may_write_over(folder: Path) -> bool:
+def may_write_over(folder: Path) -> bool:
     """Whether counts are there already; not whether nothing is. Raises `ArgumentError` when something else is."""
     if not folder.exists() and not folder.is_symlink():
         return False

@@ -53,8 +53,8 @@ def plan(vocab: int, places: int, ceilings: Integers, margin: int, threads: int,
     if rest < _bytes_of(smallest, margin) + ENTRY * widest:
         needed = fixed + _bytes_of(smallest, margin) + ENTRY * widest
         raise ArgumentError(
-            f"memory_bytes must be at least {needed:,} for {vocab:,} words, a window of {margin} and {threads} "
-            f"threads; got {memory_bytes:,}: give more, or fewer words or threads"
+            f"memory_bytes must be at least {needed:,} (--memory-gb {math.ceil(needed / 1e6) / 1000}) for {vocab:,} "
+            f"words, a window of {margin} and {threads} threads; got {memory_bytes:,}"
         )
     left = (rest - _bytes_of(places, margin)) // ENTRY
     if whole <= left:
@@ -183,7 +183,7 @@ def whole_weights(margin: int, distance: bool, most: int) -> tuple[int, Integers
         if unit * heaviest > ROOM:
             unit = 2 ** max(0, (ROOM // heaviest).bit_length() - 1)
             break
-    return unit, np.array([max(1, round(unit / d)) for d in range(1, margin + 1)], dtype=np.int64)
+    return unit, np.array([max(1, (2 * unit + d) // (2 * d)) for d in range(1, margin + 1)], dtype=np.int64)
 
 
 def ceilings(frequencies: Integers, weights: tuple[Integers, Integers]) -> Integers:

@@ -8,6 +8,7 @@ The files have no names, so nothing is left of them whatever happens. Each run i
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,16 +20,23 @@ from throughtime.kernels.cooccur import Accumulator, Ids, Integers
 from throughtime.vectors.counting import ENTRY, Entries, Team, bounds_of
 
 
-def temporary_file(folder: Path | None) -> IO[bytes]:
-    """A file without a name, by default in the folder for temporary files: gone when it is closed."""
-    return tempfile.TemporaryFile(dir=folder)
+class Disk(ExitStack):
+    """Files without a name in a folder, by default the one for temporary files; they are closed with it, and gone."""
+
+    def __init__(self, folder: Path | None) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.gettempdir()) if folder is None else folder
+
+    def file(self) -> IO[bytes]:
+        """One more of them."""
+        return self.enter_context(tempfile.TemporaryFile(dir=self.folder))
 
 
 class Storage:
-    """Columns and values in files without a name, which are gone when nothing refers to them any more."""
+    """Columns and values on a disk."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self.columns, self.values = (temporary_file(folder) for _ in range(2))
+    def __init__(self, disk: Disk) -> None:
+        self.columns, self.values = disk.file(), disk.file()
         self.entries = 0
 
     def append(self, columns: NDArray[np.int32], values: NDArray[Any]) -> None:
@@ -43,7 +51,7 @@ class Storage:
         _fill(self.values, 8 * first, values)
 
     def mapped(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """All of it, read only, without reading it."""
+        """All of it, read only, without reading it; it outlives the disk."""
         if not self.entries:
             return np.zeros(0, np.int32), np.zeros(0, np.float64)
         self.columns.flush()
@@ -54,8 +62,8 @@ class Storage:
 class Runs:
     """The runs of several blocks, and their sum."""
 
-    def __init__(self, folder: Path | None, vocab: int) -> None:
-        self.storage, self.sizes = Storage(folder), temporary_file(folder)
+    def __init__(self, disk: Disk, vocab: int) -> None:
+        self.storage, self.sizes = Storage(disk), disk.file()
         self.totals = np.zeros(vocab, dtype=np.int64)  # of the sizes of each row
         self.begins: list[int] = []
 
