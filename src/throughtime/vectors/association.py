@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from throughtime.errors import ArgumentError
-from throughtime.vectors.debias import Direction, units
+from throughtime.vectors.debias import NOTHING, Direction, along, units
 from throughtime.vectors.lists import Association
 from throughtime.vectors.lookup import ABSENT, Lookup
 from throughtime.vectors.table import Table
@@ -69,7 +69,7 @@ def weat(table: Table, association: Association, *, lower: bool | None = None, s
     targets = units(table.vectors[np.concatenate([first, second])])
     leaning = (targets @ units(table.vectors[one]).T).mean(axis=1) - (targets @ units(table.vectors[other]).T).mean(1)
     spread = float(np.std(leaning, ddof=1))
-    if not spread > 1e-12:
+    if not spread > NOTHING:
         raise ArgumentError(f"{association.name}: all its targets lean alike, so that there is no effect to measure")
     size = len(first)
     p_value, method, partitions = permutation_test(leaning, size, seed=seed)
@@ -121,5 +121,18 @@ def project(
     rows = Lookup.of(table, lower=lower).find(words)
     if (rows == ABSENT).any():
         raise ArgumentError(f"{words[int(np.argmin(rows))]!a:.80} is not in the table; leave it out")
-    cosines: NDArray[np.float64] = units(table.vectors[rows]) @ direction.axes[0]
-    return cosines
+    return along(table, rows, direction)[:, 0]
+
+
+def extremes(
+    table: Table, words: Sequence[str], direction: Direction, count: int = 8
+) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+    """The words that lie farthest along the direction's first axis, and the other way; the farthest first.
+
+    Only words on that side of it are given. Raises `ArgumentError` for a word that is not in the table.
+    """
+    cosines = project(table, words, direction)
+    order = np.argsort(-cosines, kind="stable")
+    high = [(words[i], float(cosines[i])) for i in order[:count].tolist() if cosines[i] > NOTHING]
+    low = [(words[i], float(cosines[i])) for i in order[::-1][:count].tolist() if cosines[i] < -NOTHING]
+    return high, low

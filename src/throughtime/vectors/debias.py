@@ -179,8 +179,16 @@ def direct_bias(
     rows, missing = Lookup.of(table, lower=lower).split(words)
     if len(rows) == 0:
         raise ArgumentError(f"none of {len(missing)} words is in the table, as {missing[:1]}; give words of the table")
-    cosines = np.linalg.norm(units(table.vectors[rows]) @ direction.axes.T, axis=1)
-    return float(np.mean(cosines**strictness))
+    lengths = np.linalg.norm(along(table, rows, direction), axis=1)
+    return float(np.mean(lengths**strictness))
+
+
+def along(table: Table, rows: NDArray[np.int64], direction: Direction) -> Matrix:
+    """(N K) the cosines of rows of a table with the axes of a direction."""
+    found = np.empty((len(rows), len(direction.axes)))
+    for start in range(0, len(rows), BLOCK):
+        found[start : start + BLOCK] = units(table.vectors[rows[start : start + BLOCK]]) @ direction.axes.T
+    return found
 
 
 def blocks(table: Table) -> Iterator[tuple[slice, Matrix]]:

@@ -30,7 +30,8 @@ def soft(
     """A table of unit vectors, mapped so that inner products stay and neutral words leave the direction.
 
     Of all maps that are as good, and differ by a rotation only, it takes the symmetric one, which moves vectors least.
-    The objective before and after, and its parts, are in the table's facts, under "debias".
+    The objective before and after, and its parts, are in the table's facts, under "debias". Its first term is a sum
+    over all pairs of words: the more words, the more strength it takes to change much, about 1,000 for 20,000 words.
 
     Formula: argmin_T ||(T W)^T (T W) - W^T W||² + strength ||(T N)^T (T B)||²; W (D V) all words, N the neutral ones,
     B (D K) the axes; every word then becomes T w / ||T w||
