@@ -81,7 +81,7 @@ def best_rows(table: "Table", asked: Asked, count: int, exclude: Sequence[Sequen
 def _keep(
     table: "Table", asked: Asked, queries: NDArray[np.int64], room: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """For each query the rows in its heaps (Q C), −1 where there is room left, and what no other row's value is above."""
+    """For each query the rows in its heaps (Q C), −1 where there is room, and what no other row is above."""
     from throughtime.kernels.best import keep_best
 
     threads = max(1, min(os.cpu_count() or 1, len(table) // (4 * ROWS_AT_ONCE)))
