@@ -1,8 +1,8 @@
 """Numbers of text files: lines of decimals to single precision and back, and records of binary files.
 
 A decimal is m · 10^e with an integer m of 18 digits at most. In double precision m · 10^e is off by less than four
-units in the last place; where a value so near lies between the same two numbers of single precision, it rounds to the same
-one as the decimal itself. The rare others, and all that is not plainly written, are left to the caller.
+units in the last place; where a value so near lies between the same two numbers of single precision, it rounds to the
+same one as the decimal itself. The rare others, and all that is not plainly written, are left to the caller.
 """
 
 from typing import Any
