@@ -59,11 +59,11 @@ def plan(vocab: int, places: int, ceilings: Integers, margin: int, threads: int,
     left = (rest - _bytes_of(places, margin)) // ENTRY
     if whole <= left:
         return Plan(places, whole, max(widest, SHEET), True)
-    if left >= max(widest, SHEET // 64):
-        entries = min(left, max(widest, SHEET))
-        return Plan(places, entries, entries, False)
     entries = max(widest, min(SHEET, rest // (8 * ENTRY), (rest - _bytes_of(smallest, margin)) // ENTRY))
-    return Plan((rest - ENTRY * entries - _bytes_of(0, margin)) // 8, entries, entries, False)
+    block = (rest - ENTRY * entries - _bytes_of(0, margin)) // 8
+    if block >= places:
+        block, entries = places, min(left, max(widest, SHEET))
+    return Plan(block, entries, entries, False)
 
 
 def _bytes_of(places: int, margin: int) -> int:

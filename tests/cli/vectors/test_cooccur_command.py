@@ -53,6 +53,16 @@ def test_a_text_is_counted_and_told_of(source, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["counts", "text.txt"]
 
 
+def test_a_terminal_sees_a_bar(source, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert commanded("--text", source, "--out", tmp_path / "counts", "--minimum-count", 1, "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["unknown"] == 0
+    assert "reading" in err
+    assert "counting" in err
+    assert "100%" in err
+
+
 def test_every_setting_arrives(source, tmp_path, capsys):
     words = ["--window", 2, "--side", "right", "--weighting", "none", "--minimum-count", 1, "--maximum-vocab", 3]
     out = tmp_path / "new" / "counts"
