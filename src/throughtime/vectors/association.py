@@ -60,7 +60,7 @@ def weat(table: Table, association: Association, *, lower: bool | None = None, s
     for name, (rows, missing) in zip(names, sets, strict=True):
         if len(rows) == 0:
             raise ArgumentError(f"{association.name}: none of the {len(missing)} words of {name} is in the table")
-    (first, second), (one, other) = ([rows for rows, _ in sets[:2]], [rows for rows, _ in sets[2:]])
+    first, second, one, other = (rows for rows, _ in sets)
     both = np.intersect1d(first, second)
     if len(both):
         raise ArgumentError(
@@ -71,13 +71,13 @@ def weat(table: Table, association: Association, *, lower: bool | None = None, s
     spread = float(np.std(leaning, ddof=1))
     if not spread > NOTHING:
         raise ArgumentError(f"{association.name}: all its targets lean alike, so that there is no effect to measure")
-    size = len(first)
-    p_value, method, partitions = permutation_test(leaning, size, seed=seed)
+    xs, ys = np.split(leaning, [len(first)])
+    p_value, method, partitions = permutation_test(leaning, len(first), seed=seed)
     return Effect(
         association.name,
-        float(leaning[:size].mean() - leaning[size:].mean()) / spread,
+        float(xs.mean() - ys.mean()) / spread,
         p_value,
-        float(leaning[:size].sum() - leaning[size:].sum()),
+        float(xs.sum() - ys.sum()),
         method,
         partitions,
         {name: len(rows) for name, (rows, _) in zip(names, sets, strict=True)},

@@ -13,6 +13,8 @@ from throughtime.vectors.debias import Direction, Matrix, blocks, units
 from throughtime.vectors.lookup import Lookup
 from throughtime.vectors.table import Table
 
+Told = dict[str, float | int | bool]
+
 NEGLIGIBLE = 1e-10  # share of the largest variance below which a direction of the table is rounding
 ROUNDS = 2000
 TOLERANCE = 1e-12
@@ -49,14 +51,8 @@ def soft(
     vectors = np.empty(table.vectors.shape, dtype=np.float32)
     for place, block in blocks(table):
         vectors[place] = units(block @ map_.T)
-    done = {
-        "method": "soft",
-        "components": len(direction.axes),
-        "strength": strength,
-        "neutral": len(rows),
-        "neutral_missing": missing,
-        **told,
-    }
+    done = {"method": "soft", "components": len(direction.axes), "strength": strength}
+    done |= {"neutral": len(rows), "neutral_missing": missing, **told}
     return Table(table.words, vectors, counts=table.counts, facts={**table.facts, "debias": done})
 
 
@@ -78,29 +74,40 @@ def solve(
     strength: float,
     *,
     tell: Callable[[int, int], None] | None = None,
-) -> tuple[Matrix, dict[str, float | int | bool]]:
+) -> tuple[Matrix, Told]:
     """The map T (D D), and the objective before and after; from W W^T, N N^T and B B^T.
 
     With W W^T = U S² U^T and T = R S^-1 in the coordinates of U, the objective is ||R^T R - S²||² + strength
     tr(A Q A P), where A = R^T R, and P and Q are N N^T and B B^T divided by S on both sides. It is far better
     conditioned in R than in T. Directions in which no word lies stay as they are.
     """
-    try:
-        from scipy.optimize import minimize
-    except ImportError:
-        raise MissingExtraError("scipy", "vectors") from None
     variances, basis = np.linalg.eigh(whole)
     present = variances > NEGLIGIBLE * variances[-1]
     spread, basis = np.sqrt(variances[present]), basis[:, present]
     scaled = basis / spread
-    first, second = scaled.T @ neutral @ scaled, scaled.T @ bias @ scaled
-    start = np.diag(spread)
-    before, _ = objective(start, spread, first, second, strength)
+    root, told = _search(spread, scaled.T @ neutral @ scaled, scaled.T @ bias @ scaled, strength, tell)
+    outside = np.eye(len(basis)) - basis @ basis.T
+    return basis @ _root((root / spread).T @ (root / spread)) @ basis.T + outside, told
+
+
+def _search(
+    spread: NDArray[np.float64],
+    neutral: Matrix,
+    bias: Matrix,
+    strength: float,
+    tell: Callable[[int, int], None] | None,
+) -> tuple[Matrix, Told]:
+    """The best R, by L-BFGS from R = S, which is T = 1."""
+    try:
+        from scipy.optimize import minimize
+    except ImportError:
+        raise MissingExtraError("scipy", "vectors") from None
+    start, rounds = np.diag(spread), 0
+    before, _ = objective(start, spread, neutral, bias, strength)
     scale = before or 1.0  # so that the search starts at 1 and its tolerance is a share
-    size, rounds = len(spread), 0
 
     def function(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        value, slope = objective(flat.reshape(size, size), spread, first, second, strength)
+        value, slope = objective(flat.reshape(start.shape), spread, neutral, bias, strength)
         return value / scale, slope.reshape(-1) / scale
 
     def count(_: NDArray[np.float64]) -> None:
@@ -111,17 +118,14 @@ def solve(
 
     limits = {"maxiter": ROUNDS, "maxfun": 2 * ROUNDS, "ftol": TOLERANCE, "gtol": TOLERANCE}
     found = minimize(function, start.reshape(-1), jac=True, method="L-BFGS-B", callback=count, options=limits)
-    root = found.x.reshape(size, size)
-    after, _ = objective(root, spread, first, second, strength)
-    kept, _ = objective(root, spread, first, second, 0.0)
-    told = {
+    root = found.x.reshape(start.shape)
+    return root, {
         "objective_before": before,
-        "objective_after": after,
-        "change_of_products": kept,
+        "objective_after": objective(root, spread, neutral, bias, strength)[0],
+        "change_of_products": objective(root, spread, neutral, bias, 0.0)[0],
         "rounds": rounds,
         "settled": bool(found.success),
     }
-    return basis @ _root((root / spread).T @ (root / spread)) @ basis.T + _outside(basis), told
 
 
 def objective(
@@ -140,9 +144,3 @@ def _root(square: Matrix) -> Matrix:
     values, basis = np.linalg.eigh(square)
     root: Matrix = (basis * np.sqrt(np.maximum(values, 0.0))) @ basis.T
     return root
-
-
-def _outside(basis: Matrix) -> Matrix:
-    """The projection onto what the basis does not span."""
-    outside: Matrix = np.eye(len(basis)) - basis @ basis.T
-    return outside

@@ -39,7 +39,8 @@ def test_json_holds_everything_that_judging_gives(home, capsys):
     out, err = judged(home, capsys, "--json", "--seed", "3")
     content = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert err == "set-b: its first line is taken for a header: one,two,score\n"
-    assert (content["seed"], content["common"]) == (3, False)
+    assert (content["seed"], content["common"], content["maximum_vocab"]) == (3, False, 300_000)
+    assert [content["analogies"], *content["similarity"]] == [str(home / f"{n}.txt") for n in FILES]
     for found, name in zip(content["tables"], ("one", "two"), strict=True):
         table = Table.load(home / name)
         asked = judge_analogies(table, read_questions(home / "questions.txt"), seed=3).to_json()
@@ -98,6 +99,7 @@ def test_options_reach_the_judges(home, capsys):
     assert covered == [0, 1]
 
 
+FILES = ["questions", "set-a", "set-b"]
 METHODS = ["addition", "multiplication"]
 
 

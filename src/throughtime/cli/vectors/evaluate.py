@@ -72,10 +72,17 @@ def command(words: list[str]) -> int:
     pairs = [read_pairs(path) for path in options.similarity]
     for each in pairs:
         if each.header is not None:
-            sys.stderr.write(f"{each.name}: its first line is taken for a header: {printable(each.header)}\n")
+            sys.stderr.write(printable(f"{each.name}: its first line is taken for a header: {each.header}") + "\n")
     judged = judge(options, questions, pairs)
     if options.json:
-        content = {"seed": options.seed, "common": options.common, "tables": [each.to_json() for each in judged]}
+        content = {
+            "analogies": str(options.analogies) if options.analogies else None,
+            "similarity": [str(path) for path in options.similarity],
+            "maximum_vocab": options.maximum_vocab,
+            "common": options.common,
+            "seed": options.seed,
+            "tables": [each.to_json() for each in judged],
+        }
         sys.stdout.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
     else:
         sys.stdout.write(_page(options, judged))
