@@ -172,6 +172,11 @@ def test_what_is_learned_at_the_same_time_shares_no_row_and_no_column(counts, mo
     assert max(at_once) > 8
 
 
+def test_words_have_shares_enough_for_threads_and_few_enough_for_blocks_to_be_large():
+    assert [module._shares(*sizes) for sizes in ((5, 9), (300, 9000), (400_000, 10**9))] == [5, 16, 64]
+    assert module._shares(100_000, 5_000_000) == 34  # blocks of 4,096 and not 64 shares
+
+
 def test_deterministic_training_gives_the_same_bits_on_any_number_of_threads(monkeypatch):
     monkeypatch.setattr(module, "PIECE", 64)
     counts, settings = chance_counts(120), PLAIN._replace(deterministic=True)

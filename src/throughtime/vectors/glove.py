@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 PIECE = 2**15  # non-zeros that a thread takes at a time
 PIECES = 32  # pieces in a round, after which all threads meet
 SHARES = 16, 64  # fewest and most shares of the words, when threads must not meet in a row
-SHARE_WORDS = 1024  # words of two shares whose rows stay in a core's cache while their block is learned
+SHARE_WORDS = 1024  # words in a share, whose rows then stay near a core while a block is learned
+BLOCK = 4096  # non-zeros of a block, below which starting on it costs too much
 YIELD_SECONDS = 1.0
 
 
@@ -103,12 +104,10 @@ class Entries:
     @classmethod
     def of(cls, counts: "Counts", settings: Settings) -> "Entries":
         """The non-zeros of counts; one block, unless threads must not meet in a row."""
-        words = len(counts.words)
-        fewest, most = SHARES
-        blocks = min(words, max(fewest, min(most, words // SHARE_WORDS))) if settings.deterministic else 1
+        words, (pointers, columns, values) = len(counts.words), _arrays(counts)
+        blocks = _shares(words, len(columns)) if settings.deterministic else 1
         chance = _chance(settings.seed, 0)
         shares = np.stack([chance.permutation(words) % blocks for _ in range(2)]).astype(np.int32)
-        pointers, columns, values = _arrays(counts)
         sizes = np.zeros((blocks, blocks), np.int64)
         kernels.count_blocks(pointers, columns, shares, sizes)
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
@@ -229,8 +228,14 @@ def _diverged(training: Training, epoch: int, loss: float) -> DivergedError:
     settings = training.settings
     return DivergedError(
         f"the loss of GloVe became {loss} in epoch {epoch}, within {training.units:,} non-zeros: "
-        f"lower the learning rate, which is {settings.learning_rate:g}, or the dimension, which is {settings.dimension}"
+        f"lower the learning rate, which is {settings.learning_rate:g}"
     )
+
+
+def _shares(words: int, non_zeros: int) -> int:
+    """How many shares of the words there are, when threads must not meet in a row."""
+    fewest, most = SHARES
+    return min(words, max(fewest, min(most, words // SHARE_WORDS, math.isqrt(non_zeros // BLOCK))))
 
 
 def _chance(*numbers: int) -> np.random.Generator:
