@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from contextlib import contextmanager
 from functools import partial
+from itertools import combinations_with_replacement
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -114,6 +115,22 @@ def test_shares_with_a_common_vocabulary_are_the_whole_text(data, texts, ranks):
                 share.file.close()
 
 
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_a_share_is_the_same_wherever_blocks_end(tmp_path, ranks):
+    text = "a b\n\nc a\nd e\nf\na g\nh"
+    places = [0, *(match.end() for match in re.finditer(r"\s", text)), len(text)]
+    for first, second in combinations_with_replacement(places, 2):
+        found = []
+        for rank in range(ranks):
+            blocks = [text[:first], text[first:second], text[second:]]
+            with count_words(blocks, tmp_path / "corpus", share=(rank, ranks)) as counted:
+                counted.file.seek(0)
+                numbers = np.frombuffer(counted.file.read(), dtype=np.int32)
+                found.append(" ".join(["\n", *counted.words][number] for number in numbers))
+        lines = text.split("\n")
+        assert found == ["".join(f"{line} \n " for line in lines[rank::ranks] if line)[:-1] for rank in range(ranks)]
+
+
 def test_the_facts_of_a_file_go_with_its_corpus_and_come_back(tmp_path):
     path, told = tmp_path / "text.txt", []
     path.write_bytes(TEXT.encode() + b"\xff\n")
@@ -127,8 +144,9 @@ def test_the_facts_of_a_file_go_with_its_corpus_and_come_back(tmp_path):
         assert corpus.ids.dtype == np.int32
         assert corpus.vocabulary.index == {"the": 0, "dog": 1, "saw": 2}
         assert len(corpus.vocabulary) == 3
-    with pytest.raises(ValueError, match="read-only"):
-        again.ids[0] = 1
+    for corpus in (made, again, corpus_of([["a", "b"]])):
+        with pytest.raises(ValueError, match="read-only"):
+            corpus.ids[0] = 1
 
 
 def test_a_regular_expression_finds_the_words(tmp_path):

@@ -47,7 +47,7 @@ class Corpus:
     """A text as the ids of its words."""
 
     vocabulary: Vocabulary
-    ids: NDArray[np.int32]  # -1 ends a text; words that are not in the vocabulary are left out
+    ids: NDArray[np.int32]  # read-only; -1 ends a text; words that are not in the vocabulary are left out
     words: int  # that were read
     unknown: int  # of them, those that are not in the vocabulary
     texts: int  # in which there was a word
@@ -112,7 +112,7 @@ class Counted:
                 append(file, ids, self.folder)
             body = memoryview(np.memmap(file, dtype=KIND, mode="r"))  # type: ignore[arg-type]
             write_new(self.folder, {IDS: [body], FACTS: facts.to_bytes()}, status="finished")
-        return facts.corpus(vocabulary, np.memmap(self.folder / IDS, dtype=KIND, mode="r"))
+        return facts.corpus(vocabulary, np.asarray(np.memmap(self.folder / IDS, dtype=KIND, mode="r")))
 
     def _renumbered(self, numbers: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
         """The ids of the words that are left, block by block."""
@@ -195,7 +195,7 @@ def open_corpus(folder: Path) -> Corpus:
     size = (folder / IDS).stat().st_size if (folder / IDS).is_file() else 0
     if not size or size % KIND.itemsize:
         raise RunError(f"{folder}/{IDS} is missing or no file of int32: read the text again")
-    ids = np.memmap(folder / IDS, dtype=KIND, mode="r")
+    ids = np.asarray(np.memmap(folder / IDS, dtype=KIND, mode="r"))
     vocabulary = Vocabulary(facts.words, np.array(facts.counts, dtype=np.int64))
     if not facts.holds() or not _are_ids(ids, len(vocabulary)):
         raise RunError(f"{folder} does not hold a corpus: its words, counts and ids disagree; read the text again")
@@ -214,6 +214,7 @@ def corpus_of(texts: Iterable[Iterable[str]], *, minimum_count: int = 1, maximum
     index = vocabulary.index
     numbers = np.array([i for words in lists for i in [*(index.get(w, LEFT_OUT) for w in words), END]], dtype=np.int32)
     ids, _ = without_empty(numbers[numbers != LEFT_OUT], END, END)
+    ids.flags.writeable = False  # as those of a file, so that kernels see the same kind of array
     digest = hashlib.sha256("".join(" ".join(words) + "\n" for words in lists).encode("utf-8", "surrogatepass"))
     total, known = counts.total(), int(vocabulary.counts.sum())
     return Corpus(vocabulary, ids, total, total - known, len(lists), 0, digest.hexdigest())
