@@ -138,6 +138,7 @@ def test_hard_debiasing_keeps_only_what_it_was_told(table, monkeypatch, rows_at_
         "debias": {
             "method": "hard",
             "components": 1,
+            "subwords_left_out": 0,
             "neutralised": 33,
             "vanished": 0,
             "specific": 5,

@@ -1,9 +1,11 @@
+import sys
+
 import numpy as np
 import pytest
 import scipy.stats
 from gensim.models import KeyedVectors
 
-from throughtime.errors import ArgumentError, DataError
+from throughtime.errors import ArgumentError, DataError, MissingExtraError
 from throughtime.vectors import bootstrap
 from throughtime.vectors.judge import (
     Pairs,
@@ -171,6 +173,36 @@ def test_tables_are_compared_on_what_they_have_in_common(table, files):
     assert len(some.scores) == len(some.words) < 90
     assert judge_similarity(small, some).spearman == judge_similarity(small, pairs).spearman
     assert judge_similarity(table, common([table], pairs, maximum_vocab=1)).covered == 0
+
+
+class Letters:
+    """Subwords that compose a vector from the first letter, of words that begin with one they know."""
+
+    vectors = np.zeros((0, 3), "f4")
+
+    def compose(self, word):
+        return {"x": np.array([0, 3, 4], "f4"), "y": np.array([2, 0, 0], "f4")}.get(word[0])
+
+
+def test_unseen_words_are_composed_where_that_is_asked_for():
+    table = Table(["a", "b", "c"], np.array([[1, 0, 0], [0, 2, 0], [1, 1, 1]], "f4"), subwords=Letters())
+    pairs = Pairs(
+        "made", [("a", "b"), ("Xa", "b"), ("yy", "xx"), ("c", "y"), ("a", "zero")], np.array([0, 3, 1, 2, 9.0])
+    )
+    score = judge_similarity(table, pairs, compose=True)
+    assert (score.pairs, score.covered, score.composed) == (5, 4, 3)
+    cosines = [0, 0.6, 0, 1 / np.sqrt(3)]
+    assert score.pearson == pytest.approx(scipy.stats.pearsonr([0, 3, 1, 2], cosines)[0])
+    assert score.spearman == pytest.approx(scipy.stats.spearmanr([0, 3, 1, 2], cosines)[0])
+    alone = judge_similarity(table, pairs)
+    assert (alone.covered, alone.composed) == (1, 0)
+    assert judge_similarity(Table(table.words, table.vectors), pairs, compose=True) == alone
+
+
+def test_what_is_missing_is_named(monkeypatch, table):
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    with pytest.raises(MissingExtraError, match=r"throughtime\[vectors\]"):
+        judge_similarity(table, Pairs("made", [("w1", "w2")], np.ones(1)))
 
 
 @pytest.mark.parametrize("judge", [judge_analogies, judge_similarity])

@@ -1,8 +1,10 @@
+import sys
+
 import numpy as np
 import pytest
 import scipy.optimize
 
-from throughtime.errors import ArgumentError
+from throughtime.errors import ArgumentError, MissingExtraError
 from throughtime.vectors.debias import direct_bias, direction, units
 from throughtime.vectors.soften import gram, objective, soft, solve
 from throughtime.vectors.table import Table
@@ -100,3 +102,9 @@ def test_what_soft_debiasing_refuses(neutral, strength, says):
     table = made(6)
     with pytest.raises(ArgumentError, match=says):
         soft(table, direction(table, PAIRS), neutral, strength)
+
+
+def test_what_is_missing_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    with pytest.raises(MissingExtraError, match=r"throughtime\[vectors\]"):
+        solve(np.eye(2), np.eye(2), np.eye(2), 1.0)

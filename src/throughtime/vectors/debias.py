@@ -155,6 +155,7 @@ def hard(
     done = {
         "method": "hard",
         "components": len(direction.axes),
+        "subwords_left_out": 0 if table.subwords is None else len(table.subwords.vectors),
         "neutralised": int(neutral.sum()),
         "vanished": vanished,
         "specific": len(kept),

@@ -31,6 +31,7 @@ __all__ = [
 By = Literal["addition", "multiplication"]
 Asked = TypeVar("Asked", Questions, Pairs)
 
+BLOCK = 65_536  # pairs whose vectors are held at once
 MAXIMUM_VOCAB = 300_000  # of the most frequent words, as gensim's judging
 
 
@@ -85,7 +86,8 @@ class SimilarityScore:
     name: str
     lower: bool  # whether words were folded to lower case
     pairs: int
-    covered: int  # of them, those both of whose words are in the table
+    covered: int  # of them, those both of whose words are in the table, or composed
+    composed: int  # of those, the ones with a word that is composed of its parts
     spearman: float | None  # ties get the mean of their ranks
     spearman_interval: Interval | None  # 95 % of the bootstrap
     pearson: float | None
@@ -152,18 +154,22 @@ def judge_similarity(
     *,
     lower: bool | None = None,
     maximum_vocab: int = MAXIMUM_VOCAB,
+    compose: bool = False,
     seed: int = 0,
 ) -> SimilarityScore:
     """How the cosines of a table go with people's scores: Spearman's and Pearson's correlation.
 
-    Pairs with a word outside the table's first `maximum_vocab` words are left out, and counted; `lower` is as in
+    Pairs with a word outside the table's first `maximum_vocab` words are left out, and counted; with `compose`, such
+    words get the vectors that the table's subwords make for them, where it has any. `lower` is as in
     `judge_analogies`. Raises `MissingExtraError` without scipy.
     """
     lookup = Lookup.of(table, lower=lower, maximum_vocab=_at_least_one(maximum_vocab))
     rows = _rows(lookup, pairs)
-    present = _present(rows)
-    cosines = _cosines(table.vectors[rows[present, 0]], table.vectors[rows[present, 1]])
-    scores = pairs.scores[present]
+    cosines, present = _cosines(table, rows), _present(rows)
+    composed = _composed(table, lookup, pairs, rows) if compose else {}
+    places = list(composed)
+    cosines[places], present[places] = list(composed.values()), True
+    scores, cosines = pairs.scores[present], cosines[present]
     spearman, pearson = correlations(scores[None], cosines[None])
     spearman_interval, pearson_interval = correlation_intervals(scores, cosines, np.random.default_rng(seed))
     return SimilarityScore(
@@ -171,6 +177,7 @@ def judge_similarity(
         lookup.lower,
         len(rows),
         len(scores),
+        len(composed),
         number(spearman[0]),
         spearman_interval,
         number(pearson[0]),
@@ -217,7 +224,26 @@ def _answered(table: Table, rows: NDArray[np.int64], lookup: Lookup, by: By, max
     return np.array([answer == lookup.folded[row] for answer, row in zip(answers, rows[:, 3].tolist(), strict=True)])
 
 
-def _cosines(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
-    """(N) the cosines of rows; 0 with a vector of zeros."""
-    cosines: NDArray[np.float64] = np.einsum("nd,nd->n", units(one), units(other))
+def _cosines(table: Table, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N) the cosines of pairs of rows (N 2); 0 with a vector of zeros."""
+    cosines = np.empty(len(rows))
+    for start in range(0, len(rows), BLOCK):
+        one, other = rows[start : start + BLOCK].T
+        cosines[start : start + BLOCK] = np.einsum("nd,nd->n", units(table.vectors[one]), units(table.vectors[other]))
     return cosines
+
+
+def _composed(table: Table, lookup: Lookup, pairs: Pairs, rows: NDArray[np.int64]) -> dict[int, float]:
+    """The cosines of pairs, by their places, that have a word which the table's subwords make a vector for."""
+    if table.subwords is None:
+        return {}
+    found: dict[int, float] = {}
+    for i in np.flatnonzero((rows == ABSENT).any(axis=1)).tolist():
+        vectors = [
+            table.subwords.compose(lookup.fold(word)) if row == ABSENT else table.vectors[row]
+            for word, row in zip(pairs.words[i], rows[i].tolist(), strict=True)
+        ]
+        both = [units(vector) for vector in vectors if vector is not None]
+        if len(both) == 2:
+            found[i] = float(both[0] @ both[1])
+    return found

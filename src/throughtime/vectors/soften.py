@@ -53,6 +53,7 @@ def soft(
         vectors[place] = units(block @ map_.T)
     done = {"method": "soft", "components": len(direction.axes), "strength": strength}
     done |= {"neutral": len(rows), "neutral_missing": missing, **told}
+    done |= {"subwords_left_out": 0 if table.subwords is None else len(table.subwords.vectors)}
     return Table(table.words, vectors, counts=table.counts, facts={**table.facts, "debias": done})
 
 

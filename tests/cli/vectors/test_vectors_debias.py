@@ -7,6 +7,7 @@ from throughtime.cli.main import run
 from throughtime.vectors.association import weat
 from throughtime.vectors.debias import direct_bias, direction, hard
 from throughtime.vectors.lists import own, read_associations, read_word_pairs, read_words
+from throughtime.vectors.subwords import Subwords
 from throughtime.vectors.table import Table
 
 PAIRS = read_word_pairs(own("definitional"))
@@ -100,6 +101,18 @@ def test_a_page_for_people(home, tmp_path, capsys, method):
         assert "not tested after: machines and home: all its targets lean alike" in out
     else:
         assert "objective" in out
+
+
+@pytest.mark.parametrize("method", ["hard", "soft"])
+def test_vectors_of_parts_of_words_are_left_out_and_counted(home, tmp_path, capsys, method):
+    old = Table.load(home / "table")
+    parts = Subwords(3, 6, 2**20, np.arange(4, dtype="i4"), np.ones((4, 8), "f4"))
+    Table(old.words, old.vectors, subwords=parts).save(tmp_path / "old")
+    words = ["vectors", "debias", str(tmp_path / "old"), "--out", str(tmp_path / "new"), "--method", method]
+    assert run([*words, "--pairs", str(home / "pairs.json")]) == 0
+    assert "4 vectors of n-grams left out" in capsys.readouterr().out
+    assert Table.load(tmp_path / "new").subwords is None
+    assert Table.load(tmp_path / "new").facts["debias"]["subwords_left_out"] == 4
 
 
 def test_a_picture_of_what_leans(home, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 
 from throughtime.cli.main import run
 from throughtime.vectors.judge import judge_analogies, judge_similarity, read_pairs, read_questions
+from throughtime.vectors.subwords import Subwords, fnv
 from throughtime.vectors.table import Table
 
 WORDS = [f"w{i}" for i in range(30)]
@@ -99,6 +100,15 @@ def test_options_reach_the_judges(home, capsys):
     assert covered == [0, 1]
 
 
+def test_unseen_words_are_composed_and_counted(tmp_path, capsys):
+    subwords = Subwords(1, 1, 2**20, np.array([fnv(b"o") % 2**20], np.int32), np.eye(1, 3, dtype="f4"))
+    Table(["one", "two", "six"], np.eye(3, dtype="f4"), subwords=subwords).save(tmp_path / "table")
+    (tmp_path / "set.txt").write_text("one two 1\none four 2\none seven 3\nsix zoo 4\n")
+    words = ["vectors", "evaluate", str(tmp_path / "table"), "--similarity", str(tmp_path / "set.txt"), "--compose"]
+    assert run(words) == 0
+    assert "3 of 4 (75.0 %), 2 composed" in capsys.readouterr().out
+
+
 FILES = ["questions", "set-a", "set-b"]
 METHODS = ["addition", "multiplication"]
 
@@ -116,6 +126,7 @@ METHODS = ["addition", "multiplication"]
         (["{one}", "{none}", "--similarity", "{a}"], "none"),
         (["{one}", "--similarity", "{a}", "--maximum-vocab", "0"], "--maximum-vocab must be at least 1; got 0"),
         (["{one}", "--similarity", "{a}", "--seed", "-1"], "--seed must be at least 0; got -1"),
+        (["{one}", "--similarity", "{a}", "--common", "--compose"], "--compose adds words that tables lack"),
         (["{one}", "--similarity", "{a}", "--by", "magic"], "invalid choice 'magic'"),
         (["{one}", "--similarity", "{a}", "--fast"], "unknown option --fast"),
     ],

@@ -63,6 +63,8 @@ def _about(facts: dict[str, Any]) -> list[Row]:
                 f"{done['objective_before']:.6g} → {done['objective_after']:.6g} in {done['rounds']} rounds{settled}",
             )
         )
+    if done["subwords_left_out"]:
+        rows.append(("", f"{done['subwords_left_out']:,} vectors of n-grams left out: they compose what was removed"))
     missing = {
         "pairs": [" – ".join(pair) for pair in facts["pairs_missing"]],
         "pairs to equalise": [" – ".join(pair) for pair in done.get("equalised_missing", [])],

@@ -36,6 +36,9 @@ class Options:
         False
     )
     maximum_vocab: Annotated[int, tyro.conf.arg(help="words of a table, from its first on, that are judged")] = 300_000
+    compose: Annotated[
+        bool, tyro.conf.arg(help="compose vectors for unseen words of pairs, in tables that have subwords")
+    ] = False
     common: Annotated[bool, tyro.conf.arg(help="judge by what all the tables cover only")] = False
     seed: Annotated[int, tyro.conf.arg(help="of the bootstrap")] = 0
     json: Annotated[bool, tyro.conf.arg(help="print one JSON object")] = False
@@ -99,18 +102,17 @@ def judge(options: Options, questions: "Questions | None", pairs: "Sequence[Pair
     if options.common:
         questions = common(tables, questions, lower=lower, maximum_vocab=limit) if questions else None
         pairs = [common(tables, each, lower=lower, maximum_vocab=limit) for each in pairs]
-    return [
-        Judged(
-            path,
-            len(table),
-            table.dimension,
-            judge_analogies(table, questions, by=options.by, lower=lower, maximum_vocab=limit, seed=seed)
-            if questions
-            else None,
-            [judge_similarity(table, each, lower=lower, maximum_vocab=limit, seed=seed) for each in pairs],
-        )
-        for path, table in zip(options.tables, tables, strict=True)
-    ]
+    judged = []
+    for path, table in zip(options.tables, tables, strict=True):
+        analogies = None
+        if questions is not None:
+            analogies = judge_analogies(table, questions, by=options.by, lower=lower, maximum_vocab=limit, seed=seed)
+        similarity = [
+            judge_similarity(table, each, lower=lower, maximum_vocab=limit, compose=options.compose, seed=seed)
+            for each in pairs
+        ]
+        judged.append(Judged(path, len(table), table.dimension, analogies, similarity))
+    return judged
 
 
 def _check(options: Options, words: list[str]) -> None:
@@ -123,6 +125,8 @@ def _check(options: Options, words: list[str]) -> None:
         )
     if options.analogies is None and not options.similarity:
         raise ArgumentError("there is nothing to judge by; give --analogies FILE, --similarity FILE..., or both")
+    if options.compose and options.common:
+        raise ArgumentError("--compose adds words that tables lack, and --common leaves them out; give one of the two")
     if options.maximum_vocab < 1:
         raise ArgumentError(f"--maximum-vocab must be at least 1; got {options.maximum_vocab}")
     if options.seed < 0:
@@ -165,14 +169,15 @@ def _similarity(scores: "Sequence[SimilarityScore]") -> Rows:
     return [
         ("", []),
         (scores[0].name, ["words folded to lower case" if score.lower else "" for score in scores]),
-        ("  covered", [_coverage(score.covered, score.pairs) for score in scores]),
+        ("  covered", [_coverage(score.covered, score.pairs, score.composed) for score in scores]),
         ("  Spearman", [_correlation(score.spearman, score.spearman_interval) for score in scores]),
         ("  Pearson", [_correlation(score.pearson, score.pearson_interval) for score in scores]),
     ]
 
 
-def _coverage(covered: int, whole: int) -> str:
-    return f"{covered:,} of {whole:,}" + (f" ({100 * covered / whole:.1f} %)" if whole else "")
+def _coverage(covered: int, whole: int, composed: int = 0) -> str:
+    share = f" ({100 * covered / whole:.1f} %)" if whole else ""
+    return f"{covered:,} of {whole:,}{share}" + (f", {composed:,} composed" if composed else "")
 
 
 def _accuracy(share: "Share") -> str:
