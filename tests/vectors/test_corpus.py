@@ -149,6 +149,15 @@ def test_the_facts_of_a_file_go_with_its_corpus_and_come_back(tmp_path):
             corpus.ids[0] = 1
 
 
+def test_cells_without_text_are_counted(tmp_path):
+    (tmp_path / "table.jsonl").write_text('{"text": "a b"}\n{}\n{"text": ""}\n')
+    for corpus in (
+        read_corpus(Texts.open(tmp_path / "table.jsonl"), tmp_path / "corpus", minimum_count=1),
+        open_corpus(tmp_path / "corpus"),
+    ):
+        assert (corpus.null_cells, corpus.texts, corpus.words) == (2, 1, 2)
+
+
 def test_a_regular_expression_finds_the_words(tmp_path):
     corpus = read_corpus([TEXT], tmp_path / "corpus", token=r"[a-z]+(?:-[a-z]+)?", lower=True, minimum_count=1)
     assert corpus.vocabulary.words == ["the", "dog", "saw", "cat", "no-one"]
@@ -237,6 +246,7 @@ FACTS = {
     "texts": 2,
     "skipped_bytes": 0,
     "sha256": "0" * 64,
+    "null_cells": 0,
 }
 
 

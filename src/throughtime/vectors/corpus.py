@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -53,6 +54,7 @@ class Corpus:
     texts: int  # in which there was a word
     skipped_bytes: int  # that were not UTF-8
     sha256: str  # of the bytes that were read
+    null_cells: int = 0  # of tables: missing or empty
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,7 @@ class Counted:
     texts: int
     skipped_bytes: int
     sha256: str
+    null_cells: int
 
     def __enter__(self) -> "Counted":
         return self
@@ -93,7 +96,8 @@ class Counted:
                 self.words, self.counts, minimum_count=minimum_count, maximum_vocab=maximum_vocab
             )
         index = vocabulary.index
-        numbers = np.array([END, *(index.get(word, LEFT_OUT) for word in self.words)], dtype=np.int32)
+        chosen = (index.get(word, LEFT_OUT) for word in self.words)
+        numbers = np.fromiter(chain([END], chosen), np.int32, len(self.words) + 1)
         known = int(self.counts[numbers[1:] >= 0].sum())
         if not known:
             raise DataError(f"none of the {len(self.words):,} kinds of words of this share is in the vocabulary")
@@ -106,6 +110,7 @@ class Counted:
             texts=self.texts,
             skipped_bytes=self.skipped_bytes,
             sha256=self.sha256,
+            null_cells=self.null_cells,
         )
         with temporary_file(self.folder) as file:
             for ids in self._renumbered(numbers):
@@ -182,7 +187,8 @@ def count_words(
         file.close()
         raise
     words, amounts = numbering.seen()
-    return Counted(words, amounts[1:], file, folder, int(amounts[0]), origin.skipped_bytes, origin.sha256)
+    facts = origin.skipped_bytes, origin.sha256, origin.null_cells
+    return Counted(words, amounts[1:], file, folder, int(amounts[0]), *facts)
 
 
 def open_corpus(folder: Path) -> Corpus:
@@ -232,9 +238,11 @@ class _Facts(BaseModel):
     texts: Annotated[int, Field(ge=0)]
     skipped_bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    null_cells: Annotated[int, Field(ge=0)]
 
     def corpus(self, vocabulary: Vocabulary, ids: NDArray[np.int32]) -> Corpus:
-        return Corpus(vocabulary, ids, self.read, self.unknown, self.texts, self.skipped_bytes, self.sha256)
+        seen = self.read, self.unknown, self.texts
+        return Corpus(vocabulary, ids, *seen, self.skipped_bytes, self.sha256, self.null_cells)
 
     def holds(self) -> bool:
         """Whether the words are words, each of them once, with a count, the most frequent first."""
@@ -272,6 +280,10 @@ class _Origin:
     @property
     def skipped_bytes(self) -> int:
         return self._texts.skipped_bytes if self._texts else 0
+
+    @property
+    def null_cells(self) -> int:
+        return self._texts.null_cells if self._texts else 0
 
     @property
     def sha256(self) -> str:
