@@ -12,7 +12,7 @@ Text is read from .txt.gz, .vec.gz and .glove.txt.gz too. Of subwords and facts,
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -209,4 +209,5 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where there is no such folder, there is no such file either
+            temporary.unlink(missing_ok=True)

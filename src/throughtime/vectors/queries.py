@@ -68,7 +68,8 @@ def best_rows(table: "Table", asked: Asked, count: int, exclude: Sequence[Sequen
                 queries = queries[: max(1, min(PLACES // room, NUMBERS // (room * table.dimension)))]
                 rows, bounds = _keep(table, asked, queries, room)
                 own = [left_out[query] for query in queries]
-                limits = asked.highest(queries, bounds)
+                others = np.isfinite(bounds)  # else all rows are in the heaps
+                limits = np.where(others, asked.highest(queries, np.where(others, bounds, 0.0)), bounds)
                 for query, answer in zip(
                     queries, _settle(table, asked, queries, rows, limits, count, own), strict=True
                 ):
