@@ -22,7 +22,7 @@ from throughtime.kernels import cooccur as kernels
 from throughtime.kernels.cooccur import Accumulator, Ids, Integers
 
 ENTRY = 12  # bytes of a column and its value
-TABLES = 80  # bytes a word: frequencies, index, sizes, pointers, and what is between
+TABLES = 64  # bytes a word: frequencies, index, sizes, pointers, and what is between
 SHEET = 2**22  # entries; a larger buffer would gain nothing
 TASK = 2**19  # most entries of a task, so that the threads end together
 SMALLEST_BLOCK = 4096
