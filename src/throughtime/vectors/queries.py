@@ -27,7 +27,7 @@ SPARES = 16, 512  # places in a heap beyond those asked for: first for all queri
 ROWS_AT_ONCE, QUERIES_AT_ONCE = 1024, 1024  # of a block, so that its scores stay in the cache
 PLACES = 2**23  # of the heaps that are filled at once
 NUMBERS = 2**23  # of the vectors that are looked at once in double precision
-MANY = 64  # queries from which it is worth telling the matrix product to stay on one thread
+MANY = 8  # queries from which it is worth telling the matrix product to stay on one thread
 
 
 class Asked(Protocol):

@@ -33,12 +33,12 @@ def test_nearest_lists_words_in_columns(folder, capsys):
     assert err == ""
     assert out.splitlines() == [
         "king, of length 2.24",
-        "  by cosine         length",
+        "  by cosine          length",
         "  queen      0.9129    2.45",
         "  日本       0.8944    9.00",
         "",
         "man, of length 1.00",
-        "  by cosine         length",
+        "  by cosine          length",
         "  woman      0.7071    1.41",
         "  king       0.4472    2.24",
     ]
