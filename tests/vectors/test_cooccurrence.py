@@ -129,6 +129,13 @@ def test_memory_and_threads_change_no_bit(corpus, counts, monkeypatch, tmp_path,
     assert told[-1] == (whole, whole)
 
 
+def test_a_corpus_that_is_too_long_for_one_block_is_cut_whatever_the_memory(corpus, counts, monkeypatch):
+    monkeypatch.setattr(counting, "LARGEST_BLOCK", 5_000)
+    told = []
+    assert_same(cooccur(corpus, tell=lambda done, whole: told.append(whole)), counts)
+    assert set(told) == {2 * len(corpus.ids)}
+
+
 @pytest.mark.parametrize(("window", "words"), [(30, 400), (60, 200), (10**9, 80)])
 def test_wide_windows(window, words):
     corpus = of_ids(np.arange(words) ** 2 % 37, 37)

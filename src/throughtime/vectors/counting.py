@@ -25,7 +25,7 @@ ENTRY = 12  # bytes of a column and its value
 TABLES = 64  # bytes a word: frequencies, index, sizes, pointers, and what is between
 SHEET = 2**22  # entries; a larger buffer would gain nothing
 TASK = 2**19  # most entries of a task, so that the threads end together
-SMALLEST_BLOCK = 4096
+SMALLEST_BLOCK, LARGEST_BLOCK = 4096, 2**31 - 2**16  # places, which the index holds as int32
 ROOM = 2**62  # below which all sums stay
 
 Work = Callable[[tuple[int, int], Accumulator, Ids, Integers], int]
@@ -57,11 +57,14 @@ def plan(vocab: int, places: int, ceilings: Integers, margin: int, threads: int,
             f"words, a window of {margin} and {threads} threads; got {memory_bytes:,}"
         )
     left = (rest - _bytes_of(places, margin)) // ENTRY
-    if whole <= left:
+    one = places + 2 * margin <= LARGEST_BLOCK
+    if one and whole <= left:
         return Plan(places, whole, max(widest, SHEET), True)
     entries = max(widest, min(SHEET, rest // (8 * ENTRY), (rest - _bytes_of(smallest, margin)) // ENTRY))
     block = (rest - ENTRY * entries - _bytes_of(0, margin)) // 8
-    if block >= places:
+    if not one:
+        block = max(1, min(block, LARGEST_BLOCK - 2 * margin))
+    elif block >= places:
         block, entries = places, min(left, max(widest, SHEET))
     return Plan(block, entries, entries, False)
 

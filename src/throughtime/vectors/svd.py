@@ -100,24 +100,28 @@ def svd(
     if rank < dimension:
         raise _too_large(dimension, rank, "singular values above zero")
     left *= np.where(left[np.abs(left).argmax(axis=0), np.arange(dimension)] < 0, -1.0, 1.0)
-    facts = {
-        "method": "svd",
+    settings = {
         "dimension": dimension,
         "weighting": weighting,
         "shift": shift,
         "smoothing": smoothing,
         "eigenvalues": eigenvalues,
         "seed": seed,
+    }
+    found = {"nonzeros": int(matrix.nnz), "singular_values": singular.tolist()}
+    vectors = (left * singular**eigenvalues).astype(np.float32)
+    facts = {"method": "svd", **settings, **found, "counts": _facts(counts)}
+    return Table(counts.words, vectors, counts=np.array(counts.frequencies), facts=facts)
+
+
+def _facts(counts: Counts) -> dict[str, Any]:
+    return {
         "window": counts.window,
         "side": counts.side,
-        "distance_weighting": counts.weighting,
-        "nonzeros": int(matrix.nnz),
-        "counted_nonzeros": len(counts.values),
+        "weighting": counts.weighting,
+        "nonzeros": len(counts.values),
         "words": int(counts.frequencies.sum()),
-        "singular_values": [float(value) for value in singular],
     }
-    vectors = (left * singular**eigenvalues).astype(np.float32)
-    return Table(counts.words, vectors, counts=np.array(counts.frequencies), facts=facts)
 
 
 def _check(weighting: str, shift: float, smoothing: float) -> None:

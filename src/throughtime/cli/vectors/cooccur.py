@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from throughtime.cli.parse import parse
 from throughtime.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from throughtime.data.texts import Texts
+    from throughtime.vectors.corpus import Corpus
 
 Tell = Callable[[int, int], None]
 
@@ -61,7 +65,6 @@ def count(options: Options) -> dict[str, Any]:
     """Reads, counts and writes; what there is to tell of it."""
     from throughtime.data.texts import Texts
     from throughtime.vectors.cooccurrence import check_settings, cooccur, may_write_over
-    from throughtime.vectors.corpus import read_corpus
 
     start = time.perf_counter()
     threads = _cores() if options.threads is None else options.threads
@@ -70,16 +73,7 @@ def count(options: Options) -> dict[str, Any]:
     texts = Texts.open(None if str(options.text) == "-" else options.text, column=options.column)
     beside = next(path for path in options.out.absolute().parents if path.is_dir())
     with _temporary(beside) as folder:
-        with _bar("reading") as tell:
-            corpus = read_corpus(
-                texts,
-                folder / "corpus",
-                token=options.token,
-                lower=options.lower,
-                minimum_count=options.minimum_count,
-                maximum_vocab=options.maximum_vocab,
-                tell=tell,
-            )
+        corpus = _read(options, texts, folder / "corpus")
         begun = time.perf_counter()
         with _bar("counting") as tell:
             counts = cooccur(
@@ -106,6 +100,21 @@ def count(options: Options) -> dict[str, Any]:
         "threads": threads,
         "sha256": corpus.sha256,
     }
+
+
+def _read(options: Options, texts: "Texts", folder: Path) -> "Corpus":
+    from throughtime.vectors.corpus import read_corpus
+
+    with _bar("reading") as tell:
+        return read_corpus(
+            texts,
+            folder,
+            token=options.token,
+            lower=options.lower,
+            minimum_count=options.minimum_count,
+            maximum_vocab=options.maximum_vocab,
+            tell=tell,
+        )
 
 
 def _cores() -> int:
