@@ -336,6 +336,29 @@ def test_numbers_are_those_that_python_reads(texts):
         assert number is None or number.tobytes() == expected(text).tobytes()
 
 
+fields = st.text("ab .é\r", min_size=1, max_size=4).map(lambda text: text.strip() or "w")
+
+
+@given(
+    st.lists(st.tuples(fields, spellings, st.sampled_from([" ", "  "]), spellings), min_size=1, max_size=8),
+    st.booleans(),
+)
+def test_lines_are_read_as_python_reads_them_one_by_one(tmp_path_factory, rows, spaced):
+    body = [f"{'' if spaced else i}{word}{i} {one}{gap}{two}".encode() for i, (word, one, gap, two) in enumerate(rows)]
+    path = tmp_path_factory.getbasetemp() / ("lines.glove.txt" if spaced else "lines.txt")
+    first = b"first 1 2\n" if spaced else b"%d 2\n" % len(body)
+    path.write_bytes(first + b"".join(line + b"\n" for line in body))
+    try:
+        expected_rows = [lines.parse_line(line, 2, spaced) for line in body]
+    except lines.MalformedError:
+        with pytest.raises(DataError, match="line"):
+            Table.load(path)
+        return
+    table = Table.load(path)
+    assert table.words[spaced:] == [word.decode() for word, _ in expected_rows]
+    assert np.array_equal(table.vectors[spaced:], [numbers for _, numbers in expected_rows])
+
+
 @pytest.mark.parametrize("text", ["0.418", "-0.12345678", "1", "1e-5", ".5", "5.", "0", "-0.0", "1234567890123456789"])
 def test_plain_numbers_are_read_by_the_compiled_loop(text):
     assert read_number(text).tobytes() == expected(text).tobytes()

@@ -75,7 +75,7 @@ def read_lines(path: Path, *, header: bool, tell: Callable[[int, int], None] | N
         rows, dimension = _shape(path, start, header)
         if rows * (2 * dimension + 1) > size * (INFLATED if path.suffix == ".gz" else 1):
             raise DataError(f"{path}, line 1: {rows:,} words of {dimension:,} numbers do not fit into {size:,} bytes")
-        grown = Growing(rows, dimension)
+        grown = Growing(rows or 1 + size // len(start), dimension)
         try:
             for block in _blocks(_chunks(file, b"" if header else start), dimension, spaced=not header):
                 grown.add(block)

@@ -30,7 +30,8 @@ class Products:
         self.targets = (self.vectors / self.divisors[:, None]).astype(np.float32)
         self.size = len(self.targets)
         ones = np.ones(len(table))
-        self.scale = _float32(1.0 / divisors_of(table.lengths) if cosine else ones)
+        self.row_divisors = divisors_of(table.lengths) if cosine else ones
+        self.scale = _float32(1.0 / self.row_divisors)
         self.offset = _float32(0.0 * ones)
         reach = lengths / self.divisors * (1.0 if cosine else table.lengths.max())
         self.error = _error(table, reach, [lengths, table.lengths])
@@ -48,7 +49,7 @@ class Products:
         """Products or cosines."""
         products: NDArray[np.float64] = np.einsum("qcd,qd->qc", _doubles(self.table, rows), self.vectors[queries])
         if self.cosine:
-            products /= divisors_of(self.table.lengths)[rows]
+            products /= self.row_divisors[rows]
             products /= self.divisors[queries, None]
         return products
 
@@ -108,7 +109,8 @@ class Analogies:
         self.table, self.by = table, by
         self.questions = _checked_questions(questions, len(table))
         self.size = len(self.questions)
-        self.inverses = _float32(1.0 / divisors_of(table.lengths))
+        self.row_divisors = divisors_of(table.lengths)
+        self.inverses = _float32(1.0 / self.row_divisors)
         self.scale, self.offset = np.ones(len(table), np.float32), np.zeros(len(table), np.float32)
         self.error = (table.dimension + 8) * ROUNDING if _is_plain(table.lengths) else np.inf
 
@@ -134,7 +136,7 @@ class Analogies:
     def exact(self, queries: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The formula."""
         vectors, units = _doubles(self.table, rows), self._units(queries)
-        lengths = divisors_of(self.table.lengths)[rows]
+        lengths = self.row_divisors[rows]
         if self.by == "addition":
             target = self._targets(units)
             target /= divisors_of(lengths_of(target))[:, None]
@@ -154,7 +156,7 @@ class Analogies:
     def _units(self, queries: NDArray[np.int64]) -> NDArray[np.float64]:
         """The vectors of a, b and c (Q 3 D), of length 1."""
         rows = self.questions[queries]
-        units: NDArray[np.float64] = _doubles(self.table, rows) / divisors_of(self.table.lengths[rows])[..., None]
+        units: NDArray[np.float64] = _doubles(self.table, rows) / self.row_divisors[rows][..., None]
         return units
 
     def _targets(self, units: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,8 +9,9 @@ of double precision, and rows that are equally good come in the order of the tab
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ SPARES = 16, 512  # places in a heap beyond those asked for: first for all queri
 ROWS_AT_ONCE, QUERIES_AT_ONCE = 1024, 1024  # of a block, so that its scores stay in the cache
 PLACES = 2**23  # of the heaps that are filled at once
 NUMBERS = 2**23  # of the vectors that are looked at once in double precision
+LIMITING = Lock()  # two who limit at the same time would not find back to the number that was
 MANY = 8  # queries from which it is worth telling the matrix product to stay on one thread
 
 
@@ -65,7 +67,8 @@ def best_rows(table: "Table", asked: Asked, count: int, exclude: Sequence[Sequen
                 room = min(len(table), count + spare + max(len(left_out[query]) for query in queries))
                 if 4 * room > len(table) > SMALL:
                     break
-                queries = queries[: max(1, min(PLACES // room, NUMBERS // (room * table.dimension)))]
+                places = room * _threads(table)
+                queries = queries[: max(1, min(PLACES // places, NUMBERS // (places * table.dimension)))]
                 rows, bounds = _keep(table, asked, queries, room)
                 own = [left_out[query] for query in queries]
                 others = np.isfinite(bounds)  # else all rows are in the heaps
@@ -85,7 +88,7 @@ def _keep(
     """For each query the rows in its heaps (Q C), −1 where there is room, and what no other row is above."""
     from throughtime.kernels.best import keep_best
 
-    threads = max(1, min(os.cpu_count() or 1, len(table) // (4 * ROWS_AT_ONCE)))
+    threads = _threads(table)
     edges = [len(table) * thread // threads for thread in range(threads + 1)]
     shape = threads, len(queries), room
     values, rows = np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
@@ -149,13 +152,21 @@ def _slices(start: int, stop: int) -> Iterator[slice]:
         yield slice(first, min(first + ROWS_AT_ONCE, stop))
 
 
-def _single_product(queries: int) -> AbstractContextManager[Any]:
+def _threads(table: "Table") -> int:
+    """How many threads share the rows of a table."""
+    return max(1, min(os.cpu_count() or 1, len(table) // (4 * ROWS_AT_ONCE)))
+
+
+@contextmanager
+def _single_product(queries: int) -> Iterator[None]:
     """Keeps each matrix product on the thread that calls it: we have threads of our own, and they would wait."""
-    if queries < MANY:
-        return nullcontext()
     try:
         from threadpoolctl import threadpool_limits  # comes with scikit-learn
     except ImportError:
-        return nullcontext()
-    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
-    return limits
+        yield
+        return
+    if queries < MANY:
+        yield
+        return
+    with LIMITING, threadpool_limits(1, user_api="blas"):
+        yield
