@@ -5,7 +5,7 @@ import pytest
 
 from throughtime.errors import ArgumentError
 from throughtime.vectors import association as module
-from throughtime.vectors.association import permutation_test, project, weat
+from throughtime.vectors.association import extremes, permutation_test, project, weat
 from throughtime.vectors.debias import Direction
 from throughtime.vectors.lists import Association
 from throughtime.vectors.table import Table
@@ -110,3 +110,12 @@ def test_projections_are_cosines(table):
     assert found == pytest.approx([table[w][0] / np.linalg.norm(table[w]) for w in ("x1", "b2")])
     with pytest.raises(ArgumentError, match="'away' is not in the table"):
         project(table, ["x1", "away"], direction)
+
+
+def test_extremes_are_the_farthest_on_each_side():
+    table = Table(["a", "b", "c", "d", "e"], np.array([[1, 1], [1, 0], [0, 1], [-1, 2], [-1, 0]], "f4"))
+    high, low = extremes(table, ["d", "c", "b", "a"], Direction(np.eye(2)[:1]), 5)
+    assert [word for word, _ in high] == ["b", "a"]
+    assert low == [("d", pytest.approx(-1 / np.sqrt(5)))]
+    high, low = extremes(table, table.words, Direction(np.eye(2)[:1]), 1)
+    assert (high, low) == ([("b", pytest.approx(1))], [("e", pytest.approx(-1))])

@@ -39,7 +39,7 @@ def files(table, tmp_path_factory):
     """Questions that the table answers right more often than by chance, and pairs with tied scores."""
     chance, folder = np.random.default_rng(6), tmp_path_factory.mktemp("judge")
     names, lines = [*table.words, "away", "W1", "n3", "N77"], []
-    for category in ("capital", "family", "gram1-plural", "gram2-past", "gram9-never"):
+    for category in ("capital", "grades", "gram1-plural", "gram2-past", "gram9-never"):
         lines.append(f": {category}")
         for _ in range(70):
             a, b, c, d = (names[i] for i in chance.choice(len(names), 4, replace=False))

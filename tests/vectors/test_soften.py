@@ -51,6 +51,7 @@ def test_the_map_is_the_best_for_the_paper_s_objective(flat, strength):
     assert (told["objective_before"], told["objective_after"]) == pytest.approx((before, after), rel=1e-6)
     assert told["change_of_products"] == pytest.approx(whole(map_, table, neutral, axes, 0.0), rel=1e-5)
     assert map_ == pytest.approx(map_.T)
+    assert map_[6 - flat :] == pytest.approx(np.eye(6)[6 - flat :])  # where no word lies
     assert told["settled"]
     start = np.eye(6) + 0.1 * np.random.default_rng(1).normal(size=(6, 6))
     peer = scipy.optimize.minimize(
