@@ -4,6 +4,7 @@ import pytest
 
 from throughtime.errors import DataError
 from throughtime.vectors.lists import CALISKAN, own, read_associations, read_word_pairs, read_words
+from throughtime.vectors.questions import read_pairs, read_questions
 
 LISTS = {"x": ["a", "b"], "y": ["c"], "good": ["g"], "bad": ["h", "h"]}
 TEST = {"targets": ["x", "y"], "attributes": ["good", "bad"]}
@@ -85,3 +86,12 @@ def test_usual_names_are_known(tmp_path):
     found = read_associations(written(tmp_path, lists))
     assert [association.name for association in found] == ["career and family", "science and arts"]
     assert found[0].attributes == {"career": ["career"], "family": ["family"]}
+
+
+@pytest.mark.parametrize("read", [read_words, read_word_pairs, read_associations, read_pairs, read_questions])
+def test_only_utf_8_is_read(tmp_path, read):
+    (tmp_path / "file").write_bytes(b"a b\nc\xff d\n")
+    with pytest.raises(DataError, match=r"is not UTF-8: byte 0xff in line 2; convert it \(iconv -t utf-8\)"):
+        read(tmp_path / "file")
+    (tmp_path / "file").write_bytes("\ufeffé\n".encode())
+    assert read_words(tmp_path / "file") == ["é"]

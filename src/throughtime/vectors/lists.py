@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from throughtime.data.read import read_text
+from throughtime.data.read import read_bytes
 from throughtime.errors import DataError
 
 Pair = tuple[str, str]
@@ -84,7 +84,7 @@ def read_associations(path: Path) -> list[Association]:
 
     Raises `DataError` for a file of another form, and for one without tests.
     """
-    content = _json(path, read_text(path).text)
+    content = _json(path, text_of(path))
     if not isinstance(content, dict):
         raise DataError(f"{path} holds no object; give {FORMS}")
     lists = {name: _word_list(path, name, words) for name, words in content.items() if name != "tests"}
@@ -102,6 +102,18 @@ def read_associations(path: Path) -> list[Association]:
     if not found:
         raise DataError(f"{path} has no association tests; give {FORMS}")
     return found
+
+
+def text_of(path: Path) -> str:
+    """The text of a UTF-8 file, without its byte order mark. Raises `DataError` when it is not such a file."""
+    body = read_bytes(path).removeprefix(b"\xef\xbb\xbf")
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path} is not UTF-8: byte 0x{body[error.start]:02x} in line {line}; convert it (iconv -t utf-8)"
+        ) from None
 
 
 def _association(path: Path, number: int, test: Any, lists: Mapping[str, list[str]]) -> Association:
@@ -128,7 +140,7 @@ def _word_list(path: Path, name: str, words: Any) -> list[str]:
 
 def _items(path: Path, things: str) -> list[tuple[str, Any]]:
     """What stands in a list of JSON, or line by line, each with its place."""
-    text = read_text(path).text
+    text = text_of(path)
     if text.lstrip()[:1] in ("[", "{"):
         content = _json(path, text)
         if not isinstance(content, list):

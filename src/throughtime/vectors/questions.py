@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from throughtime.data.read import read_text
 from throughtime.errors import DataError
+from throughtime.vectors.lists import text_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def read_questions(path: Path) -> Questions:
     """
     numbers: dict[str, int] = {}
     category, words, current = list[int](), list[tuple[str, str, str, str]](), -1
-    for number, line in enumerate(read_text(path).text.split("\n"), 1):
+    for number, line in enumerate(text_of(path).split("\n"), 1):
         fields = line.split()
         if len(fields) == 4 and fields[0] != ":" and current >= 0:
             category.append(current)
@@ -67,7 +67,7 @@ def read_pairs(path: Path) -> Pairs:
     Raises `DataError` for any other line, with its number, and for a file without pairs.
     """
     words, scores, header = list[tuple[str, str]](), list[float](), None
-    for number, line in enumerate(read_text(path).text.split("\n"), 1):
+    for number, line in enumerate(text_of(path).split("\n"), 1):
         fields = _fields(line)
         if len(fields) == 3 and fields[0] and fields[1] and _is_number(fields[2]) and isfinite(float(fields[2])):
             words.append((fields[0], fields[1]))
