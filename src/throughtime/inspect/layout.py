@@ -1,8 +1,9 @@
 """Word vectors as points of the plane: coordinates, clusters, neighbours, and how far each word leans to a side."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,15 +91,16 @@ def lay_out(
     if clusters > different:
         notes.append(f"{different} clusters instead of {clusters}: no more words differ")
     words = [table.words[row] for row in rows]
-    points, explained = _single_threaded(_place, units, method, seed)
+    with _one_thread():
+        points, explained = _place(units, method, seed)
+        members, found = _cluster(units, words, min(clusters, different), seed)
+        near, cosines = _neighbours(units, min(neighbours, len(rows) - 1))
+        lean = None if pairs is None else _lean(table, units, pairs, notes)
     spots = len(np.unique(points.round(3), axis=0))
     if 2 * spots < different:
         notes.append(f"{len(words):,} words lie on {spots:,} spots, as {METHODS[method]} sees no more in them")
-    members, found = _single_threaded(_cluster, units, words, min(clusters, different), seed)
-    near, cosines = _neighbours(units, min(neighbours, len(rows) - 1))
     if len(rows) - 1 < neighbours:
         notes.append(f"{len(rows) - 1} neighbours instead of {neighbours}: there are no more words")
-    lean = None if pairs is None else _lean(table, units, pairs, notes)
     return Layout(
         words=words,
         points=points,
@@ -130,14 +132,15 @@ def _directions(table: "Table", rows: NDArray[np.int64]) -> tuple[NDArray[np.int
     return rows[kept], (vectors[kept] / lengths[kept, None]).astype(np.float32), notes
 
 
-def _single_threaded(work: Any, *arguments: Any) -> Any:
-    """What the work gives on one thread: sums that several threads share depend on who is first."""
+def _one_thread() -> AbstractContextManager[Any]:
+    """A stretch of work on one thread: sums that several threads share depend on who is first."""
     try:
+        import sklearn.cluster
+        import sklearn.manifold  # noqa: F401 -- before the limit, which binds only the libraries that are there
         from threadpoolctl import threadpool_limits
     except ImportError:
         raise MissingExtraError("scikit-learn", "vectors") from None
-    with threadpool_limits(1):
-        return work(*arguments)
+    return cast("AbstractContextManager[Any]", threadpool_limits(1))
 
 
 def _place(
