@@ -113,6 +113,15 @@ class TestNearest:
             told = np.array([value for _, value in found]) * (-1 if measure == "euclidean" else 1)
             assert np.allclose(told, np.sort(np.delete(values, 5))[::-1][:20], rtol=1e-14, atol=1e-13)
 
+    @pytest.mark.parametrize("measure", MEASURES)
+    def test_numbers_near_the_ends_of_single_precision(self, measure):
+        chance = np.random.default_rng(6)
+        table = table_of(chance.standard_normal((9000, 4)) * 10.0 ** chance.integers(-30, 37, (9000, 1)))
+        values = values_by(measure, table.vectors, table.vectors[8500])
+        found = table.nearest(["w8500"], 5, measure=measure)[0]
+        assert len(found) == 5
+        assert np.allclose(values[rows_of(found)], np.sort(np.delete(values, 8500))[::-1][:5], rtol=1e-12)
+
     def test_neighbours_are_those_of_gensim(self):
         table = random_table(500, 20)
         theirs = KeyedVectors(20)
@@ -133,6 +142,7 @@ class TestNearest:
             (lambda t: t.nearest(np.ones(8, np.float32)), "one a row"),
             (lambda t: t.nearest(np.array([["a"] * 8])), "give vectors of 8 numbers"),
             (lambda t: t.nearest(np.full((1, 8), np.nan)), "not finite"),
+            (lambda t: t.nearest(np.full((1, 8), 1e39)), "not finite in single precision"),
             (lambda t: t.nearest(["w0"], exclude=["nobody"]), "'nobody' is not in the table"),
             (lambda t: t.analogy("w0", "w1", "w2", by="division"), "by is 'division'; choose addition"),
             (lambda t: t.analogies(np.zeros((2, 2), int)), "three rows"),

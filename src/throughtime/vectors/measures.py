@@ -197,9 +197,10 @@ def checked_vectors(vectors: NDArray[Any], dimension: int) -> NDArray[np.float64
         raise ArgumentError(
             f"the queries are {vectors.dtype} of shape {vectors.shape}; give vectors of {dimension} numbers, one a row"
         )
-    if not np.isfinite(vectors).all():
-        raise ArgumentError("the queries have numbers that are not finite")
-    return vectors.astype(np.float64)
+    single = _float32(vectors)
+    if not np.isfinite(single).all():
+        raise ArgumentError("the queries have numbers that are not finite in single precision")
+    return single.astype(np.float64)
 
 
 def _checked_questions(questions: NDArray[Any], rows: int) -> NDArray[np.int64]:
@@ -223,6 +224,6 @@ def _is_plain(lengths: NDArray[np.float64]) -> bool:
     return bool(((lengths == 0.0) | ((lengths >= PLAIN[0]) & (lengths <= PLAIN[1]))).all())
 
 
-def _float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # such lengths are not plain: double precision settles them
+def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # lengths that are not plain: double precision settles them
         return values.astype(np.float32)

@@ -70,12 +70,11 @@ def best_rows(table: "Table", asked: Asked, count: int, exclude: Sequence[Sequen
                 places = room * _threads(table)
                 queries = queries[: max(1, min(PLACES // places, NUMBERS // (places * table.dimension)))]
                 rows, bounds = _keep(table, asked, queries, room)
-                own = [left_out[query] for query in queries]
                 others = np.isfinite(bounds)  # else all rows are in the heaps
                 limits = np.where(others, asked.highest(queries, np.where(others, bounds, 0.0)), bounds)
-                for query, answer in zip(
-                    queries, _settle(table, asked, queries, rows, limits, count, own), strict=True
-                ):
+                own = [left_out[query] for query in queries]
+                found = _settle(table, asked, queries, rows, limits, count, own)
+                for query, answer in zip(queries, found, strict=True):
                     answers[query] = answer
                 settled += len(queries)
             waiting = np.array([query for query in waiting if answers[query] is None], np.int64)
@@ -100,15 +99,15 @@ def _keep(
         heaps = values[thread], rows[thread], sizes[thread]
         for part in _slices(edges[thread], edges[thread + 1]):
             block = scores.reshape(-1)[: len(queries) * (part.stop - part.start)].reshape(len(queries), -1)
-            fill(part, block)
+            with np.errstate(over="ignore", invalid="ignore"):  # such values are settled in double precision
+                fill(part, block)
             keep_best(block, asked.scale[part], asked.offset[part], part.start, *heaps)
 
-    with np.errstate(over="ignore", invalid="ignore"):  # such values are settled in double precision
-        if threads == 1:
-            work(0)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, range(threads)))
+    if threads == 1:
+        work(0)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, range(threads)))
     roots = np.where(sizes == room, values[:, :, 0], -np.inf)  # what is in no heap is at most its heap's root
     return np.concatenate(rows, axis=1), roots.max(0).astype(np.float64)
 
