@@ -14,12 +14,14 @@ from throughtime.inspect.pictures import Fonts, picture
 
 def layout_of(words, clusters=2, lean=None, **changes):
     count = len(words)
+    if isinstance(clusters, int):
+        clusters = [Cluster(count, ["some", "central", "words"])] * clusters
     ring = np.linspace(0, 6, count)
     settings = {
         "words": list(words),
         "points": np.stack([np.cos(ring), 0.5 * np.sin(ring)], 1),
-        "clusters": [Cluster(count, ["some", "central", "words"])] * clusters,
-        "members": np.arange(count) % clusters,
+        "clusters": clusters,
+        "members": np.arange(count) % len(clusters),
         "neighbours": np.zeros((count, 1), dtype=np.int64),
         "cosines": np.zeros((count, 1)),
         "lean": lean,
@@ -89,6 +91,24 @@ def test_words_that_no_font_can_write_are_counted(monkeypatch, written, joined, 
     assert "\\u6f22" in written
     told = f"{unwritable} have a dot alone: 0 for want of room, {unwritable} for want of a font."
     assert f"{3 - unwritable} words have a label; {told}" in written
+
+
+def test_long_texts_keep_to_their_places(written, monkeypatch):
+    drawn, edges = pictures.Sheet.write, []
+
+    def write(self, x, y, text, **options):
+        edges.append(x + self.width(text) * options.get("size", pictures.FONT) / pictures.FONT)
+        drawn(self, x, y, text, **options)
+
+    monkeypatch.setattr(pictures.Sheet, "write", write)
+    long = [Cluster(9999, ["W" * 99, "漢" * 99, "x"])] * 2
+    layout = layout_of(["a", "b", "c"], clusters=long, notes=["W" * 9999], members=np.array([0, 1, 1]))
+    picture(layout, ".png", name="W" * 9999)
+    _, first, second, caption, labels, note = [0, *edges]
+    assert first < pictures.EDGE + pictures.WIDTH / 4
+    assert second < pictures.EDGE + pictures.WIDTH / 2
+    assert max(caption, labels, note) < pictures.EDGE + pictures.WIDTH
+    assert sum(text.endswith("W…") for text in written) == 2
 
 
 def test_every_word_labelled_is_said(written):

@@ -57,8 +57,9 @@ class Fonts:
         return here and (self.joined or not any(bidirectional(letter) in ("R", "AL") for letter in text))
 
     def replace(self, text: str) -> str:
-        """The text, with letters that no font has written out."""
-        return "".join(letter if ord(letter) in self.letters else f"\\u{ord(letter):04x}" for letter in text)
+        """The text, with control characters and letters that no font has written out."""
+        shown = printable(text)
+        return "".join(letter if ord(letter) in self.letters else f"\\u{ord(letter):04x}" for letter in shown)
 
 
 class Sheet:
@@ -89,8 +90,15 @@ class Sheet:
 
     def write(self, x: float, y: float, text: str, *, size: float = FONT, color: str = INK, ha: str = "left") -> None:
         """A line of text on the page."""
-        shown = self.fonts.replace(printable(text))
-        self.page.text(x, y, shown, size=size, color=color, ha=ha, va="center", parse_math=False)
+        self.page.text(x, y, self.fonts.replace(text), size=size, color=color, ha=ha, va="center", parse_math=False)
+
+    def fit(self, text: str, width: float, size: float = FONT) -> str:
+        """As much of a text as fits into a width."""
+        shown = most = self.fonts.replace(text[: int(width)])
+        while len(most) > 1 and self.width(shown) * size / FONT > width:
+            most = most[:-1]
+            shown = f"{most}…"
+        return shown
 
     def width(self, text: str) -> float:
         """How wide a label is."""
@@ -121,10 +129,11 @@ def picture(layout: Layout, kind: str, *, name: str, colour: Colour = "cluster")
             _explain_lean(sheet, layout.lean)
         else:
             _explain_clusters(sheet, layout)
-        sheet.page.text(EDGE, sheet.size[1] - 26, fonts.replace(cut(name, 60)), size=20, weight="bold", **PLAIN)
+        title = sheet.fit(name, 0.9 * WIDTH, size=20)  # bold letters are wider than those that are measured
+        sheet.page.text(EDGE, sheet.size[1] - 26, title, size=20, weight="bold", **PLAIN)
         sheet.write(EDGE, sheet.size[1] - 50, caption(layout), size=11.5, color=SOFT)
         for place, line in enumerate([_told(len(points), labelled, unwritable), "; ".join(layout.notes)]):
-            sheet.write(EDGE, EDGE + ROW * (bool(layout.notes) - place), cut(line, 150), color=SOFT)
+            sheet.write(EDGE, EDGE + ROW * (bool(layout.notes) - place), sheet.fit(line, WIDTH), color=SOFT)
         body = io.BytesIO()
         metadata = {"Date": None} if kind == ".svg" else {"Software": "throughtime"}
         sheet.figure.savefig(body, format=kind[1:], dpi=150, metadata=metadata)
@@ -215,7 +224,7 @@ def _explain_clusters(sheet: Sheet, layout: Layout) -> None:
     for number, cluster in enumerate(layout.clusters):
         x, y = EDGE + 6 + number % 4 * WIDTH / 4, sheet.below - ROW * (number // 4 + 1)
         sheet.page.scatter([x], [y], s=36, color=COLOURS[number % 8], marker=SHAPES[number // 8], linewidths=0)
-        sheet.write(x + 9, y, f"{cut(', '.join(cluster.central), 27)} ({cluster.size:,})")
+        sheet.write(x + 9, y, f"{sheet.fit(', '.join(cluster.central), WIDTH / 4 - 60)} ({cluster.size:,})")
 
 
 def _explain_lean(sheet: Sheet, lean: Lean) -> None:
@@ -223,7 +232,7 @@ def _explain_lean(sheet: Sheet, lean: Lean) -> None:
     limit, middle, y = lean_limit(lean), sheet.size[0] / 2, sheet.below - ROW
     ramp = np.linspace(0, 1, 256)[None]
     sheet.page.imshow(ramp, cmap=_diverging(), extent=(middle - 140, middle + 140, y - 5, y + 5), aspect="auto")
-    sheet.write(middle - 148, y, f"{cut(lean.low, 24)} −{limit:.2f}", ha="right")
-    sheet.write(middle + 148, y, f"{cut(lean.high, 24)} +{limit:.2f}")
+    sheet.write(middle - 148, y, f"{sheet.fit(lean.low, 200)} −{limit:.2f}", ha="right")
+    sheet.write(middle + 148, y, f"{sheet.fit(lean.high, 200)} +{limit:.2f}")
     told = f"cosine with the direction of {lean.pairs} pairs of words; 99 % of the words are within the colours' ends"
     sheet.write(middle, y - ROW, told, color=SOFT, ha="center")

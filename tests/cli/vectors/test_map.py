@@ -74,14 +74,14 @@ def test_what_was_drawn_is_told(table, tmp_path, pairs, capsys):
 
 def test_words_of_a_file_that_the_table_has_not_are_counted_and_shown(table, tmp_path, capsys):
     only = tmp_path / "only.txt"
-    only.write_text("word3\nword1\nHe\nnowhere\nword2\nneither\nword1\n")
+    only.write_text(f"word3\nword1\nHe\nnowhere\nword2\n{'x' * 99}\nword1\n")
     out = tmp_path / "map.html"
     words = ["vectors", "map", str(table), "--out", str(out), "--method", "pca", "--only", str(only), "--json"]
     assert run(words) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["missing"] == ["nowhere", "neither"]
+    assert said["missing"] == ["nowhere", "x" * 99]
     assert said["words"] == 4
-    note = "2 of the 6 words asked for are not in the table: nowhere, neither"
+    note = "2 of the 6 words asked for are not in the table: nowhere, " + "x" * 39 + "…"
     assert said["notes"][0] == note
     page = out.read_text()
     assert f"<li>{note}</li>" in page

@@ -88,6 +88,7 @@ def _chosen(options: Options, table: "Table") -> tuple[Any, list[str], list[str]
     """The rows to draw, words of --only that the table has not, and what the map should note of both."""
     import numpy as np
 
+    from throughtime.inspect.maps import cut
     from throughtime.vectors.lists import read_words
     from throughtime.vectors.lookup import Lookup
 
@@ -96,7 +97,7 @@ def _chosen(options: Options, table: "Table") -> tuple[Any, list[str], list[str]
         return np.arange(min(options.words, len(table))), [], [few] if len(table) < options.words else []
     wanted = read_words(options.only)
     rows, missing = Lookup.of(table).split(wanted)
-    some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+    some = ", ".join(cut(word, 40) for word in missing[:5]) + (", ..." if len(missing) > 5 else "")
     if len(rows) < 3:
         raise ArgumentError(
             f"{len(rows)} of the {len(wanted):,} words of {options.only} are in the table, and a map needs 3"
@@ -124,17 +125,14 @@ def _facts(options: Options, layout: "Layout", missing: list[str]) -> dict[str, 
 
 
 def _told(facts: dict[str, Any], layout: "Layout") -> str:
-    from throughtime.inspect.maps import caption
+    from throughtime.inspect.maps import caption, cut
 
     lines = [f"{facts['out']}: {caption(layout)}"]
-    lines += [
-        f"cluster {i}: {', '.join(cluster.central)} ({cluster.size:,})" for i, cluster in enumerate(layout.clusters, 1)
-    ]
+    for number, cluster in enumerate(layout.clusters, 1):
+        lines.append(f"cluster {number}: {', '.join(cut(word, 40) for word in cluster.central)} ({cluster.size:,})")
     if layout.lean:
-        share = f"{100 * layout.lean.explained:.1f} %"
-        lines.append(
-            f"bias: from {layout.lean.low} to {layout.lean.high}, {share} of {layout.lean.pairs} pairs' differences"
-        )
+        low, high, share = cut(layout.lean.low, 40), cut(layout.lean.high, 40), 100 * layout.lean.explained
+        lines.append(f"bias: from {low} to {high}, {share:.1f} % of {layout.lean.pairs} pairs' differences")
     if "labelled" in facts:
         lines.append(f"{facts['labelled']:,} words have a label, {facts['words'] - facts['labelled']:,} a dot alone")
     return "".join(f"{printable(line)}\n" for line in [*lines, *(f"note: {note}" for note in facts["notes"])])
