@@ -17,6 +17,7 @@ from throughtime.inspect.layout import Cluster, Layout, Lean
 from throughtime.inspect.maps import COLOURS, DIVERGING, caption, embedded, kind_of, lean_limit, page, write_map
 
 HOSTILE = [
+    "</script ><b>",
     "</script><script>fail()</script>",
     "<!--",
     "]]>",
@@ -74,6 +75,7 @@ class Parts(HTMLParser):
 
 def data_of(text):
     [content] = [body for _, attributes, body in Parts(text).raw if attributes.get("id") == "data"]
+    assert not set(content) & set("<>&\u2028\u2029")  # a browser ends a script at less than this parser does
     return json.loads(content)
 
 

@@ -21,6 +21,7 @@ pytestmark = [
 ]
 HOSTILE = [
     "</script><script>document.documentElement.dataset.harmed = 1</script>",
+    "</SCRIPT x=1 ><script >document.documentElement.dataset.harmed = 1</script >",
     "<img src=x onerror=document.documentElement.dataset.harmed=1>",
     "\"><svg onload='document.documentElement.dataset.harmed=1'>",
     "שלום",
