@@ -12,7 +12,6 @@ import argparse
 import csv
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -111,7 +110,8 @@ def files(table: Table, folder: Path, turns: int) -> list[dict[str, Any]]:
         found = best(lambda: KeyedVectors.load_word2vec_format(path, binary=is_binary), 1 if kind == "text" else turns)  # noqa: B023
         rows.append(row(f"reading {kind}", table, best(lambda: Table.load(path), turns), found))  # noqa: B023
     rows.append(row("reading our folder, checked", table, best(lambda: Table.load(own), turns)))
-    rows[-3]["mebibytes"], rows[-3]["peer_mebibytes"] = memory("ours", text), memory("gensim", text)
+    reading = next(entry for entry in rows if entry["what"] == "reading text")
+    reading["mebibytes"], reading["peer_mebibytes"] = memory("ours", text), memory("gensim", text)
     return rows
 
 
@@ -128,7 +128,8 @@ def read_alone(side: str, path: Path) -> None:
         from gensim.models import KeyedVectors
 
         KeyedVectors.load_word2vec_format(path)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    print(int(status["VmHWM"].split()[0]) // 1024)  # getrusage would tell the most of the parent too
 
 
 def row(

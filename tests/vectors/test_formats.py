@@ -93,7 +93,11 @@ def test_packed_text_is_read(tmp_path, table, name):
 def test_files_of_many_pieces_and_progress(tmp_path, monkeypatch, module, name):
     words = [f"word{row}" for row in range(400)]
     table = Table(words, np.random.default_rng(2).standard_normal((400, 3)).astype(np.float32))
-    table.save(tmp_path / name)
+    monkeypatch.setattr(lines, "ROWS_AT_ONCE", 70)
+    monkeypatch.setattr(binary, "ROWS_AT_ONCE", 70)
+    said = []
+    formats.write(table, tmp_path / name, lambda done, whole: said.append((done, whole)))
+    assert said == [(done, 400) for done in (70, 140, 210, 280, 350, 400)]
     monkeypatch.setattr(module, "CHUNK", 300)
     monkeypatch.setattr(binary, "LONGEST_WORD", 40)
     told = []
@@ -280,9 +284,9 @@ def test_more_that_is_refused_when_writing(tmp_path):
 def test_what_a_kind_of_file_does_not_keep_is_told(tmp_path):
     parts = Subwords(3, 6, 10, np.zeros(0, np.int32), np.zeros((0, 2), np.float32))
     table = Table(["a"], np.ones((1, 2), np.float32), counts=np.ones(1, np.int64), subwords=parts, facts={"a": 1})
-    assert formats.losses(table, tmp_path / "a.txt") == ["counts", "subwords", "facts"]
-    assert formats.losses(table, tmp_path / "a.npz") == ["subwords", "facts"]
-    assert formats.losses(table, tmp_path / "folder") == []
+    assert formats.left_behind(table, tmp_path / "a.txt") == ["counts", "subwords", "facts"]
+    assert formats.left_behind(table, tmp_path / "a.npz") == ["subwords", "facts"]
+    assert formats.left_behind(table, tmp_path / "folder") == []
 
 
 def test_writing_that_is_broken_off_leaves_what_was_there(tmp_path, monkeypatch):

@@ -71,15 +71,15 @@ def _check_start(record: bytes, row: int, last: bool) -> None:
         raise MalformedError(row, "the file ends before its numbers do: it was cut short")
 
 
-def write_records(block: Block) -> Iterator[bytes]:
+def write_records(block: Block, tell: Callable[[int, int], None] | None = None) -> Iterator[bytes]:
     """A binary file in pieces, with a newline after each vector, as the original program writes them."""
     words, vectors = block
     yield b"%d %d\n" % vectors.shape
     for start in range(0, len(words), ROWS_AT_ONCE):
         numbers = np.ascontiguousarray(vectors[start : start + ROWS_AT_ONCE], "<f4").tobytes()
         size = 4 * vectors.shape[1]
-        records = [
-            word.encode() + b" " + numbers[i * size : (i + 1) * size] + b"\n"
-            for i, word in enumerate(words[start : start + ROWS_AT_ONCE])
-        ]
-        yield b"".join(records)
+        some = words[start : start + ROWS_AT_ONCE]
+        records = [word.encode() + b" " + numbers[i * size : (i + 1) * size] for i, word in enumerate(some)]
+        yield b"\n".join([*records, b""])
+        if tell is not None:
+            tell(start + len(some), len(words))

@@ -62,7 +62,7 @@ def read(path: Path, tell: Tell | None = None) -> Table:
         ) from None
 
 
-def write(table: Table, path: Path) -> None:
+def write(table: Table, path: Path, tell: Tell | None = None) -> None:
     """Writes a table as a folder or as a file: whole, or not at all.
 
     Raises `ArgumentError` when the kind of file cannot hold a word, or something else is there already.
@@ -84,16 +84,17 @@ def write(table: Table, path: Path) -> None:
         pieces: Iterable[bytes | memoryview] = store.tensor_parts(_tensors(table))
     else:
         _refuse_words(table, path, " \n")
-        pieces = binary.write_records(block) if kind == ".bin" else lines.write_lines(block, header=TEXT[kind])
+        text = kind != ".bin"
+        pieces = lines.write_lines(block, header=TEXT[kind], tell=tell) if text else binary.write_records(block, tell)
     with _replacing(path) as file:
         for piece in pieces:
             file.write(piece)
 
 
-def losses(table: Table, path: Path) -> list[str]:
+def left_behind(table: Table, path: Path) -> list[str]:
     """What of a table a file of this kind does not keep.
 
-    >>> losses(Table(["a"], np.ones((1, 1), np.float32), facts={"method": "svd"}), Path("a.txt"))
+    >>> left_behind(Table(["a"], np.ones((1, 1), np.float32), facts={"method": "svd"}), Path("a.txt"))
     ['facts']
     """
     kind = _kind(path)

@@ -227,7 +227,7 @@ def parse_line(line: bytes, dimension: int, spaced: bool, row: int = 0) -> tuple
     return word, values
 
 
-def write_lines(block: Block, *, header: bool) -> Iterator[bytes]:
+def write_lines(block: Block, *, header: bool, tell: Callable[[int, int], None] | None = None) -> Iterator[bytes]:
     """The lines of a text file, in pieces; numbers as short as they go and still read as the same.
 
     >>> b"".join(write_lines(Block(["a", "é"], np.array([[1, 0.1], [-2e-9, 0]], np.float32)), header=True)).decode()
@@ -246,6 +246,8 @@ def write_lines(block: Block, *, header: bool) -> Iterator[bytes]:
         numbers, places = text[: ends[len(some) - 1]].tobytes(), [0, *ends[: len(some)].tolist()]
         lines = [word.encode() + numbers[places[i] : places[i + 1]] for i, word in enumerate(some)]
         yield b"\n".join([*lines, b""])
+        if tell is not None:
+            tell(start + len(some), len(words))
 
 
 def _shown(content: bytes) -> str:

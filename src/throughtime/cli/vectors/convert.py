@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from throughtime.cli.bar import bar
 from throughtime.cli.parse import parse
 from throughtime.errors import printable
 
@@ -29,12 +30,14 @@ class Options:
 def command(words: list[str]) -> int:
     """Converts."""
     options = parse(Options, words, "vectors convert")
-    from throughtime.vectors.formats import losses, read, write
+    from throughtime.vectors.formats import left_behind, read, write
 
     start = time.perf_counter()
-    table = read(options.source)
-    write(table, options.target)
-    lost = losses(table, options.target)
+    with bar("reading") as tell:
+        table = read(options.source, tell)
+    with bar("writing") as tell:
+        write(table, options.target, tell)
+    lost = left_behind(table, options.target)
     if options.json:
         content = {
             "source": str(options.source),
