@@ -6,25 +6,20 @@ from numpy.typing import NDArray
 
 
 @njit(nogil=True, error_model="numpy", cache=True)
-def merge(table: NDArray[np.float32], copies: NDArray[np.float32], begin: int, end: int) -> None:
+def merge(
+    table: NDArray[np.float32], copies: NDArray[np.float32], divisors: NDArray[np.float32], begin: int, end: int
+) -> None:
     """Moves the rows from begin to end by what the copies moved theirs, and makes the copies' rows the same.
 
-    Formula: row += Σ_r (copy_r - row) / max(1, n), n the number of copies that moved the row at all.
+    Formula: row += Σ_r (copy_r - row) / divisor_row.
     Shapes: table (rows, width), copies (R, rows, width).
     """
     for row in range(begin, end):
-        moving = 0
-        for r in range(len(copies)):
-            differs = False
-            for j in range(table.shape[1]):
-                differs |= copies[r, row, j] != table[row, j]
-            moving += differs
-        if moving:
-            for j in range(table.shape[1]):
-                total = np.float32(0)
-                for r in range(len(copies)):
-                    total += copies[r, row, j] - table[row, j]
-                table[row, j] += total / np.float32(moving)
+        for j in range(table.shape[1]):
+            total = np.float32(0)
             for r in range(len(copies)):
-                for j in range(table.shape[1]):
-                    copies[r, row, j] = table[row, j]
+                total += copies[r, row, j] - table[row, j]
+            table[row, j] += total / divisors[row]
+        for r in range(len(copies)):
+            for j in range(table.shape[1]):
+                copies[r, row, j] = table[row, j]

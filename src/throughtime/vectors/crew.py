@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from throughtime.kernels import word2vec as kernel
 from throughtime.kernels.merge import merge
 from throughtime.kernels.rows import GROUP, LANES
+from throughtime.vectors.merging import divisors
 from throughtime.vectors.rows import aligned
 
 CHUNK = 2**14  # places of the text
-REPLICAS = 4  # of a deterministic crew
-REPLICA_CHUNKS = 2  # that each does in a round
+REPLICAS = 2  # of a deterministic crew
 
 
 class Place(NamedTuple):
@@ -46,14 +46,13 @@ class Learned(NamedTuple):
 class Crew:
     """Threads, the memory that each works in, and how they share the rows.
 
-    All threads move the same rows and none waits: now and then one writes over what another has just written, which
-    does no harm (Niu et al., 2011) but is never twice the same.
+    Without `moves`, all threads move the same rows and none waits: now and then one writes over what another has just
+    written, which does no harm (Niu et al., 2011) but is never twice the same.
 
-    A deterministic crew has four replicas of all rows, of which each learns from chunks of its own. After two chunks
-    each, a row becomes what it was, plus what the replicas moved it by, on average over those that moved it at all: so
-    rare words learn as fast as ever, and frequent ones do not move four times as far. Nothing depends on which thread
-    did what. It costs four times the memory, the merging, and some of the learning of frequent words; at most four
-    threads have work.
+    With `moves`, how often each row is expected to move for a place of the text, a crew is deterministic. It has two
+    replicas of all rows, each of which learns from every other chunk. When both have done one, their rows become one
+    again (see `merging`), and nothing depends on which thread did what. It costs the memory of two more tables and the
+    merging; at most two threads have work.
     """
 
     def __init__(
@@ -63,10 +62,11 @@ class Crew:
         inputs: NDArray[np.float32],
         outputs: NDArray[np.float32],
         threads: int,
-        deterministic: bool,
+        moves: tuple[NDArray[np.float64], ...] = (),
     ) -> None:
         self.words, self.manner, self.tables, self.threads = words, manner, (inputs, outputs), threads
-        self.replicas = [_copies(table, REPLICAS) for table in self.tables] if deterministic else []
+        self.moves = moves
+        self.replicas = [_copies(table, REPLICAS) for table in self.tables] if moves else []
         owned = list(zip(*self.replicas, strict=True)) or [self.tables] * threads
         self.memories = [_memory(words, manner, *rows) for rows in owned]
         self.lock, self.stopped = threading.Lock(), threading.Event()
@@ -89,10 +89,10 @@ class Crew:
             parts = self.pool.map(lambda memory: self._learn(memory, self._taken(places, until)), self.memories)
             return Learned.together(parts)
         learned = Learned()
-        while time.perf_counter() < until and (some := list(islice(places, REPLICAS * REPLICA_CHUNKS))):
+        while time.perf_counter() < until and (some := list(islice(places, REPLICAS))):
             shares = [some[replica::REPLICAS] for replica in range(REPLICAS)]
             learned = Learned.together([learned, *self.pool.map(self._learn, self.memories, shares)])
-            self._merge()
+            self._merge(some[-1].rate)
         return learned
 
     def _taken(self, places: Iterator[Place], until: float) -> Iterator[Place]:
@@ -114,11 +114,12 @@ class Crew:
             learned = Learned(learned.chunks + 1, learned.loss + loss, learned.examples + examples)
         return learned
 
-    def _merge(self) -> None:
+    def _merge(self, rate: float) -> None:
         """Moves the rows by what the replicas moved theirs, and sets the replicas to them."""
-        for table, copies in zip(self.tables, self.replicas, strict=True):
+        for table, copies, moves in zip(self.tables, self.replicas, self.moves, strict=True):
+            shares = divisors(moves * CHUNK, rate, REPLICAS)
             borders = np.linspace(0, len(table), 4 * self.threads + 1).astype(int)
-            parts = [self.pool.submit(merge, table, copies, begin, end) for begin, end in pairwise(borders)]
+            parts = [self.pool.submit(merge, table, copies, shares, begin, end) for begin, end in pairwise(borders)]
             for part in parts:
                 part.result()
 

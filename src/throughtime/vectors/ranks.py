@@ -2,8 +2,7 @@
 
 `torchrun` starts the processes and tells each its rank. All read the same texts and keep those whose number, divided by
 the number of processes, leaves their rank. Their counts are added up, so that all have the same vocabulary. Then each
-learns from its own share, and every so often all rows move by what the processes moved theirs: by the mean over those
-that moved a row at all, as the replicas of a deterministic crew do.
+learns from its own share, and every so often all rows move by what the processes moved theirs (see `merging`).
 
 Cost: an exchange sends both tables twice round a ring, 2 (N - 1) / N of 8 V D bytes from each of N processes, V words
 of dimension D. docs/vectors.md works it out for a trillion words.
@@ -21,9 +20,12 @@ from numpy.typing import NDArray
 from throughtime.data.texts import Texts
 from throughtime.errors import ArgumentError
 from throughtime.vectors.corpus import Corpus, count_words
+from throughtime.vectors.crew import CHUNK
+from throughtime.vectors.merging import divisors
 from throughtime.vectors.vocabulary import join_vocabularies
 
-EXCHANGE_CHUNKS = 16  # of the longest share, between two exchanges: a quarter of a million words
+EXCHANGE_CHUNKS = 16  # between two exchanges: a quarter of a million words
+EXCHANGES = 64  # in an epoch, at least, as long as there is a chunk for each
 ROWS = 2**16  # that are sent at a time
 
 
@@ -74,34 +76,36 @@ class Ranks:
                 raise sent[0]
             return _totals(share.corpus(sent[0]))
 
-    def begin(self, tables: tuple[NDArray[np.float32], ...], chunks: int) -> None:
+    def begin(
+        self, tables: tuple[NDArray[np.float32], ...], moves: tuple[NDArray[np.float64], ...], chunks: int, epochs: int
+    ) -> None:
         """Remembers the rows, and agrees on how many rounds there are: as many as the longest share needs."""
         import torch
         from torch import distributed
 
-        longest = torch.tensor([-(-chunks // EXCHANGE_CHUNKS)])
+        each = min(EXCHANGE_CHUNKS, max(1, chunks // epochs // EXCHANGES))
+        longest = torch.tensor([-(-chunks // each)])
         distributed.all_reduce(longest, op=distributed.ReduceOp.MAX)
         self._chunks, self._rounds, self._round = chunks, int(longest), 0
-        self._before = [table.copy() for table in tables]
+        self._before, self._moves = [table.copy() for table in tables], moves
 
     def stop(self) -> int:
         """The chunk at which the next round ends."""
         self._round += 1
         return self._chunks * self._round // self._rounds
 
-    def merge(self, tables: tuple[NDArray[np.float32], ...]) -> None:
-        """Moves every row by the mean of what the processes that moved it moved it by."""
+    def merge(self, tables: tuple[NDArray[np.float32], ...], chunks: int, rate: float) -> None:
+        """Moves every row by what the processes moved it by."""
         import torch
         from torch import distributed
 
-        for table, before in zip(tables, self._before, strict=True):
+        for table, before, moves in zip(tables, self._before, self._moves, strict=True):
+            shares = divisors(moves * chunks * CHUNK, rate, self.ranks)[:, None]
             for begin in range(0, len(table), ROWS):
                 rows, old = table[begin : begin + ROWS], before[begin : begin + ROWS]
                 moved = rows - old
-                movers = (moved != 0).any(1).astype(np.float32)
                 distributed.all_reduce(torch.from_numpy(moved))
-                distributed.all_reduce(torch.from_numpy(movers))
-                old += moved / np.maximum(movers, 1)[:, None]
+                old += moved / shares[begin : begin + ROWS]
                 rows[:] = old
 
 

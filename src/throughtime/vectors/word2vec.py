@@ -15,6 +15,7 @@ from throughtime.vectors.corpus import Corpus
 from throughtime.vectors.crew import CHUNK, Crew, Place
 from throughtime.vectors.draws import alias, keeping, negatives_for
 from throughtime.vectors.huffman import huffman
+from throughtime.vectors.merging import expected_moves
 from throughtime.vectors.progress import Progress
 from throughtime.vectors.rows import aligned
 from throughtime.vectors.subwords import Subwords, parts
@@ -31,16 +32,18 @@ class Join(Protocol):
 
     rank: int
 
-    def begin(self, tables: tuple[NDArray[np.float32], ...], chunks: int) -> None:
-        """Is called once, with the rows before training and how many chunks this process has."""
+    def begin(
+        self, tables: tuple[NDArray[np.float32], ...], moves: tuple[NDArray[np.float64], ...], chunks: int, epochs: int
+    ) -> None:
+        """Is called once: the rows before training, how often each moves for a place, this process's chunks in all."""
         ...
 
     def stop(self) -> int:
         """The chunk at which the next round ends."""
         ...
 
-    def merge(self, tables: tuple[NDArray[np.float32], ...]) -> None:
-        """Moves the rows to what they are on all processes together; is called after each round."""
+    def merge(self, tables: tuple[NDArray[np.float32], ...], chunks: int, rate: float) -> None:
+        """Moves the rows to what they are on all processes together, after a round of so many chunks."""
         ...
 
 
@@ -71,7 +74,8 @@ class Word2Vec:
     Raises `ArgumentError` for settings that do not fit.
 
     Source: Mikolov et al. (2013a, 2013b); Bojanowski et al. (2017); Ji et al. (2016), section 3, for shared negatives.
-    As in the original, h moves by the whole of what it owes; unlike it, σ is exact, and texts are not cut.
+    As in the original, h moves by the whole of what it owes. Unlike there, σ is exact, texts are not cut, and inputs
+    begin with a length of 1 rather than near 0, from where a small text hardly gets them away (docs/results.md).
     """
 
     architecture: Literal["skipgram", "cbow"] = "skipgram"
@@ -106,7 +110,7 @@ class Word2Vec:
         return 0.05 if self.architecture == "cbow" else 0.025
 
     def start(self, corpus: Corpus) -> State:
-        """Rows before training: small random inputs, outputs of zero.
+        """Rows before training: random inputs of a length of about 1, outputs of zero.
 
         Raises `ArgumentError` for a full softmax over too many words.
         """
@@ -121,7 +125,7 @@ class Word2Vec:
         generator = np.random.default_rng(self.seed)
         for begin in range(0, rows, 65536):
             some = inputs[begin : begin + 65536, : self.dimension]
-            some[:] = (generator.random(some.shape, dtype=np.float32) - np.float32(0.5)) / self.dimension
+            some[:] = (2 * generator.random(some.shape, dtype=np.float32) - 1) * math.sqrt(3 / self.dimension)
         return State(inputs, aligned(vocab, self.dimension))
 
     def train(
@@ -142,13 +146,15 @@ class Word2Vec:
         Raises `DivergedError` when the loss is no number any more.
         """
         state = self.start(corpus) if state is None else state
-        crew = Crew(self._words(corpus), self.manner(corpus), state.inputs, state.outputs, threads, deterministic)
+        words, manner, tables = self._words(corpus), self.manner(corpus), (state.inputs, state.outputs)
+        moves = expected_moves(words, manner, corpus.vocabulary.counts, (len(state.inputs), len(state.outputs)))
+        crew = Crew(words, manner, *tables, threads, moves if deterministic else ())
         chunks = -(-len(corpus.ids) // CHUNK)
         whole = chunks * self.epochs
-        tables, rank = (state.inputs, state.outputs), 0
+        rank = 0
         if join is not None:
             rank = join.rank
-            join.begin(tables, whole)
+            join.begin(tables, moves, whole, self.epochs)
         with crew:
             while state.chunk < whole:
                 began = time.perf_counter()
@@ -156,7 +162,7 @@ class Word2Vec:
                 places = (self._place(number, chunks, rank) for number in range(state.chunk, stop))
                 done, loss, examples = crew.round(places, ROUND_SECONDS if join is None else math.inf)
                 if join is not None:
-                    join.merge(tables)
+                    join.merge(tables, done, self.rate * (1 - state.chunk / whole))
                 state.chunk += done
                 state.seconds += time.perf_counter() - began
                 if not math.isfinite(loss):
