@@ -1,6 +1,7 @@
 """Maps of words as pictures, drawn with matplotlib."""
 
 import io
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -94,11 +95,10 @@ class Sheet:
 
     def fit(self, text: str, width: float, size: float = FONT) -> str:
         """As much of a text as fits into a width."""
-        shown = most = self.fonts.replace(text[: int(width)])
-        while len(most) > 1 and self.width(shown) * size / FONT > width:
-            most = most[:-1]
-            shown = f"{most}…"
-        return shown
+        whole, most = self.fonts.replace(text[: int(width)]), width * FONT / size  # no letter is below a point wide
+        if self.width(whole) <= most:
+            return whole
+        return f"{whole[: bisect_right(range(len(whole)), most, key=lambda n: self.width(whole[:n] + '…')) - 1]}…"
 
     def width(self, text: str) -> float:
         """How wide a label is."""
