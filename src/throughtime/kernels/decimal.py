@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 DIGITS = 18  # of an integer that fits 64 bits
+LARGEST_WHOLE = 10**17  # below it one more digit fits
 FURTHEST = 280  # powers of ten
 POWERS = np.array([float(f"1e{power}") for power in range(-FURTHEST, FURTHEST + 1)])
 SMALLEST, LARGEST = 1.2e-38, 3.4e38  # where single precision has all its bits
@@ -32,42 +33,55 @@ def _doubtful(value: Any) -> Any:
 
 
 @njit(nogil=True, error_model="numpy", inline="always")
-def _digits(text: Any, place: Any, mantissa: Any, taken: Any) -> Any:
-    """Reads digits: where they end, the integer with them, how many of it matter, how many there were, were kept."""
-    first, kept = place, 0
+def _digits(text: Any, place: Any, mantissa: Any) -> Any:
+    """Reads digits: where they end, and the integer with them, which too many of them make wrong."""
     digit = np.int64(text[place]) - ZERO
     while 0 <= digit <= 9:
-        if taken < DIGITS:
-            mantissa = mantissa * 10 + digit
-            taken += mantissa > 0
-            kept += 1
+        mantissa = mantissa * 10 + digit
         place += 1
         digit = np.int64(text[place]) - ZERO
-    return place, mantissa, taken, place - first, kept
+    return place, mantissa
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
+def _first_digits(text: Any, place: Any, end: Any) -> Any:
+    """The first digits that matter of so long a number, as an integer, and the power of ten that goes with them."""
+    mantissa, power, point = np.int64(0), 0, False
+    for i in range(place, end):
+        if text[i] == DOT:
+            point = True
+        elif mantissa < LARGEST_WHOLE:
+            mantissa = mantissa * 10 + (np.int64(text[i]) - ZERO)
+            power -= point
+        else:
+            power += not point
+    return mantissa, power
 
 
 @njit(nogil=True, error_model="numpy", inline="always")
 def _number(text: Any, place: Any) -> Any:
     """Reads a number that starts here: its value and where it ends; −1 if it is not plain, or doubtful."""
     sign = text[place]
-    place += sign in (MINUS, PLUS)
-    place, mantissa, taken, whole, kept = _digits(text, place, np.int64(0), 0)
-    power = whole - kept  # digits of the whole part that were not kept
-    behind = 0
+    start = place + (sign in (MINUS, PLUS))
+    place, mantissa = _digits(text, start, np.int64(0))
+    digits, power = place - start, 0
     if text[place] == DOT:
-        place, mantissa, taken, behind, kept = _digits(text, place + 1, mantissa, taken)
-        power -= kept
-    if whole + behind == 0:
+        point = place
+        place, mantissa = _digits(text, point + 1, mantissa)
+        power = point + 1 - place
+        digits -= power
+    if digits == 0:
         return 0.0, -1
+    if digits > DIGITS:
+        mantissa, power = _first_digits(text, start, place)
     if text[place] == SMALL_E or text[place] == LARGE_E:
         direction = text[place + 1]
-        place += 1 + (direction in (MINUS, PLUS))
-        place, exponent, _, length, _ = _digits(text, place, np.int64(0), 0)
-        if length == 0 or length > 4:
+        first = place + 1 + (direction in (MINUS, PLUS))
+        place, exponent = _digits(text, first, np.int64(0))
+        if place == first or place > first + 4:
             return 0.0, -1
         power += -exponent if direction == MINUS else exponent
-    after = text[place]
-    if after not in (SPACE, NEWLINE, RETURN) or abs(power) > FURTHEST:
+    if text[place] not in (SPACE, NEWLINE, RETURN) or abs(power) > FURTHEST:
         return 0.0, -1
     value = np.float64(mantissa) * POWERS[power + FURTHEST]
     return (-value if sign == MINUS else value), (-1 if _doubtful(value) else place)
