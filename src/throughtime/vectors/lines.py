@@ -242,7 +242,7 @@ def write_lines(block: Block, *, header: bool, tell: Callable[[int, int], None] 
     text, ends = np.empty(LONGEST * rows * vectors.shape[1], np.uint8), np.empty(rows, np.int64)
     for start in range(0, len(words), rows):
         some = words[start : start + rows]
-        write_numbers(np.ascontiguousarray(vectors[start : start + rows]), text, ends)
+        write_numbers(np.array(vectors[start : start + rows]), text, ends)  # a copy: one kind of array, compiled once
         numbers, places = text[: ends[len(some) - 1]].tobytes(), [0, *ends[: len(some)].tolist()]
         lines = [word.encode() + numbers[places[i] : places[i + 1]] for i, word in enumerate(some)]
         yield b"\n".join([*lines, b""])
