@@ -171,3 +171,15 @@ def test_a_new_folder_appears_only_when_it_is_full(tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
     folder.write_new(tmp_path / "run", FILES, status="unfinished")
     assert folder.is_whole(tmp_path / "run")
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path):
+    path = tmp_path / "file.html"
+    folder.write_file(path, b"one")
+    folder.write_file(path, b"two")
+    assert path.read_bytes() == b"two"
+    (tmp_path / "folder.html").mkdir()
+    for refused in (tmp_path / "folder.html", tmp_path / "nowhere" / "file.html"):
+        with pytest.raises(StorageError, match="cannot write"):
+            folder.write_file(refused, b"three")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder.html", "file.html"]

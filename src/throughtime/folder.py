@@ -110,6 +110,14 @@ def _parts(body: Body) -> list[memoryview]:
     return [memoryview(part).cast("B") for part in ([body] if isinstance(body, bytes) else body)]
 
 
+def write_file(path: Path, body: Body) -> None:
+    """Writes a file whole, or not at all. Raises `StorageError` when the disk refuses."""
+    try:
+        _write(path, body)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def is_whole(folder: Path) -> bool:
     """Whether the folder was written to its end."""
     return os.path.isfile(folder / MARK)

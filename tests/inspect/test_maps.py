@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from throughtime.errors import ArgumentError, StorageError
+from throughtime.errors import ArgumentError
 from throughtime.inspect.layout import Cluster, Layout, Lean
-from throughtime.inspect.maps import COLOURS, DIVERGING, caption, embedded, kind_of, lean_limit, page, write_map
+from throughtime.inspect.maps import COLOURS, DIVERGING, caption, embedded, kind_of, lean_limit, page
 
 HOSTILE = [
     "</script ><b>",
@@ -162,15 +162,3 @@ def test_99_of_100_words_are_within_the_colours():
 def test_other_kinds_of_files_are_refused(tmp_path, name):
     with pytest.raises(ArgumentError, match=r"maps go into a \.html, \.png or \.svg file; got"):
         kind_of(tmp_path / name)
-
-
-def test_a_file_is_whole_or_as_it_was(tmp_path):
-    path = tmp_path / "map.html"
-    write_map(b"one", path)
-    write_map(b"two", path)
-    assert path.read_bytes() == b"two"
-    (tmp_path / "folder.html").mkdir()
-    for refused in (tmp_path / "folder.html", tmp_path / "nowhere" / "map.html"):
-        with pytest.raises(StorageError, match="cannot write"):
-            write_map(b"three", refused)
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder.html", "map.html"]

@@ -52,7 +52,7 @@ def run(words: list[str]) -> int:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "allocate" not in str(error):
             raise
-        return _refuse("there is not enough memory for this: choose smaller sizes (--hidden, --lanes, --steps)")
+        return _refuse("there is not enough memory for this: choose smaller sizes (--hidden, --lanes, --steps; of vectors --dimension, --maximum-vocab)")
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # whoever read our output has gone, as `head` does

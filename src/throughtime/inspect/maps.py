@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 
 from throughtime.errors import ArgumentError, printable
-from throughtime.folder import cannot_write
 from throughtime.inspect.layout import METHODS, Layout, Lean
 
 Colour = Literal["cluster", "bias"]
@@ -33,19 +32,6 @@ def kind_of(path: Path) -> str:
     if kind not in (PAGE, *PICTURES):
         raise ArgumentError(f"maps go into a .html, .png or .svg file; got {str(path)!a:.120}")
     return kind
-
-
-def write_map(body: bytes, path: Path) -> None:
-    """Writes a file whole, or not at all. Raises `StorageError` when the disk refuses."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        try:
-            temporary.write_bytes(body)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def caption(layout: Layout) -> str:

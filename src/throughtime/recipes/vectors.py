@@ -194,7 +194,7 @@ class Vectors(BaseModel):
             power=self.power,
             threads=threads,
             seed=self.seed,
-            deterministic=self.deterministic,
+            deterministic=True,  # blocks of the counts are faster too
         )
 
     def _svd(self, corpus: Corpus, threads: int) -> Iterator[Progress]:

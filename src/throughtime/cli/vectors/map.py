@@ -39,8 +39,9 @@ class Options:
 def command(words: list[str]) -> int:
     """Draws."""
     options = parse(Options, words, "vectors map")
+    from throughtime.folder import write_file
     from throughtime.inspect.layout import lay_out
-    from throughtime.inspect.maps import PAGE, kind_of, page, write_map
+    from throughtime.inspect.maps import PAGE, kind_of, page
     from throughtime.vectors.lists import read_word_pairs
     from throughtime.vectors.table import Table
 
@@ -66,7 +67,7 @@ def command(words: list[str]) -> int:
         drawn = picture(layout, kind, name=name, colour=options.colour)
         body = drawn.body
         facts |= {"labelled": drawn.labelled, "unwritable": drawn.unwritable}
-    write_map(body, options.out)
+    write_file(options.out, body)
     sys.stdout.write(json.dumps(facts) + "\n" if options.json else _told(facts, layout))
     return 0
 
