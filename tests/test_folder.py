@@ -182,4 +182,4 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
     for refused in (tmp_path / "folder.html", tmp_path / "nowhere" / "file.html"):
         with pytest.raises(StorageError, match="cannot write"):
             folder.write_file(refused, b"three")
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder.html", "file.html"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file.html", "folder.html"]
