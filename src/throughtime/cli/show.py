@@ -92,6 +92,7 @@ def _page(facts: dict[str, Any], curve: Any, recipe: Any) -> str:
         "sha256": data["text_sha256"],
         "training": f"{data['train_units']:,} {recipe.unit}s, {data['train_unknown']:,} unknown",
         "held out": f"{data['valid']}: {data['valid_units']:,} {recipe.unit}s, {data['valid_unknown']:,} unknown",
+        **_vectors(facts),
         "files": ", ".join(f"{name} {size:,} B" for name, size in facts["files"].items()),
     }
     if curve.validation:
@@ -103,10 +104,19 @@ def _page(facts: dict[str, Any], curve: Any, recipe: Any) -> str:
             f"{final['nats_per_unit']:.4f} nats, {final['bits_per_unit']:.4f} bits per {recipe.unit}, "
             f"perplexity {perplexity}, {final['bits_per_byte']:.4f} bits per byte"
         )
-    changed = {k: v for k, v in facts["recipe"].items() if k != "text" and v != _default(recipe, k)}
+    changed = {k: v for k, v in facts["recipe"].items() if k not in ("text", "vectors") and v != _default(recipe, k)}
     rows["settings"] = ", ".join(f"{name} {value}" for name, value in changed.items()) or "all defaults"
     width = max(len(name) for name in rows)
     return "".join(f"{name:<{width}}  {printable(value)}\n" for name, value in rows.items())
+
+
+def _vectors(facts: dict[str, Any]) -> dict[str, str]:
+    from throughtime.recipes.transfer import VectorFacts
+
+    data = facts["data"]
+    if "vectors" not in data:
+        return {}
+    return {"vectors": VectorFacts(**data["vectors"]).sentence(), "their sha256": data["vectors_sha256"]}
 
 
 def _default(recipe: Any, name: str) -> Any:

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from throughtime.errors import ArgumentError, DataError
 from throughtime.recipes.cells import CellName, make_cell
+from throughtime.recipes.read import OptionalPlace, Place, make_recipe
+from throughtime.recipes.transfer import FrozenUpdates, Taken, VectorsPath, is_frozen, take
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from throughtime.data.lanes import Lanes
     from throughtime.data.read import Text
-    from throughtime.data.units import Ids, Units
+    from throughtime.data.units import Ids, Units, WordUnits
     from throughtime.layers import Core
     from throughtime.models import LanguageModel, Scores
 
@@ -41,6 +44,7 @@ class LanguageData:
     quick: Ids  # the beginning of the held-out part, scored while training
     quick_bytes: int
     facts: dict[str, Any]  # where it came from and what was counted: data.json
+    taken: Taken | None = None  # from a table of word vectors
 
 
 class Language(BaseModel):
@@ -49,8 +53,8 @@ class Language(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     application: Literal["language"] = Field("language", description="which recipe this is")
-    text: Path = Field(description="the text to learn from: a UTF-8 file")
-    valid: Path | None = Field(None, description="a text to validate on, instead of the end of --text")
+    text: Place = Field(description="the text to learn from: a UTF-8 file")
+    valid: OptionalPlace = Field(None, description="a text to validate on, instead of the end of --text")
     held_out: float = Field(0.1, gt=0, lt=1, description="share of --text, at its end, that is held out to validate on")
     invalid_bytes: Literal["refuse", "skip"] = Field(
         "refuse", description="what to do with bytes that are not UTF-8: refuse the file, or skip and count them"
@@ -61,6 +65,8 @@ class Language(BaseModel):
     maximum_vocab: int | None = Field(
         None, ge=1, le=1_000_000, description="most units of the vocabulary, the rest is <unk> (subword: 4096)"
     )
+    vectors: VectorsPath = None
+    frozen_updates: FrozenUpdates = 0
 
     core: Literal["recurrent", "window"] = Field("recurrent", description="a recurrent memory, or the last units alone")
     cell: CellName = Field("lstm", description="the recurrent cell")
@@ -68,7 +74,10 @@ class Language(BaseModel):
     hidden: int = Field(256, ge=1, le=65536, description="units of each layer")
     layers: int = Field(2, ge=1, le=256, description="layers of the core")
     embedding: int | None = Field(
-        None, ge=1, le=65536, description="width of the embeddings (64 for characters and bytes, else hidden)"
+        None,
+        ge=1,
+        le=65536,
+        description="width of embeddings (that of --vectors; else 64 for characters and bytes, else hidden)",
     )
     residual: bool = Field(False, description="add each layer's input to its output")
     tied: bool = Field(False, description="one matrix for embedding and softmax (embedding = hidden)")
@@ -104,19 +113,6 @@ class Language(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
     seed: int = Field(0, ge=0, lt=2**63, description="of everything random")
 
-    @field_validator("text", "valid")
-    @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        if path is None:
-            return None
-        try:
-            whole = path.expanduser().absolute()
-        except (RuntimeError, OSError) as error:  # no such user; no current folder
-            raise ValueError(f"no such place ({error})") from None
-        if any("\ud800" <= letter <= "\udfff" for letter in str(whole)):
-            raise ValueError("the name has bytes that are not UTF-8; rename the file")
-        return whole
-
     @model_validator(mode="before")
     @classmethod
     def _bounded(cls, values: Any) -> Any:
@@ -126,7 +122,15 @@ class Language(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Language:
-        if self.tied and self.width != self.hidden:
+        if self.vectors and self.unit != "word":
+            raise ValueError(f"vectors needs --unit word, for they are of words; got --unit {self.unit}")
+        if self.frozen_updates and not self.vectors:
+            raise ValueError(f"frozen_updates needs --vectors; got {self.frozen_updates} and none")
+        if self.frozen_updates and self.tied:
+            raise ValueError(
+                "frozen_updates and tied exclude each other: the softmax, which must learn, has that matrix"
+            )
+        if self.tied and self.width != self.hidden and not (self.vectors and self.embedding is None):
             raise ValueError(f"tied needs embedding = hidden; got {self.width} and {self.hidden}")
         if self.tied and self.adaptive:
             raise ValueError("tied and adaptive exclude each other")
@@ -146,13 +150,19 @@ class Language(BaseModel):
     def identity(self) -> dict[str, Any]:
         """The settings, as recipe.json has them, that make a run the run it is: all but where files lie and `device`.
 
-        Which texts these are is said by `text_sha256`, `valid_sha256` and `train_sha256` of data.json.
+        Which texts these are is said by `text_sha256`, `valid_sha256` and `train_sha256` of data.json, which vectors by
+        `vectors_sha256`.
         """
-        return self.model_dump(mode="json", exclude={"text", "valid", "device"})
+        settings = self.model_dump(mode="json", exclude={"text", "valid", "device"})
+        if self.vectors:
+            del settings["vectors"]
+            if self.embedding is None:  # the table decides
+                del settings["embedding"]
+        return settings
 
     @property
     def width(self) -> int:
-        """The width of the embeddings."""
+        """The width of the embeddings; where a table of vectors decides, only of a recipe that is `settled`."""
         if self.embedding is not None:
             return self.embedding
         return min(64, self.hidden) if self.unit in ("character", "byte") and not self.tied else self.hidden
@@ -196,6 +206,19 @@ class Language(BaseModel):
         self.batches(data)
         return data
 
+    def begin(self, data: LanguageData, kept: dict[str, Any] | None) -> LanguageData:
+        """The data, with the vectors that the embeddings begin with. Raises as `take` does."""
+        if self.vectors is None:
+            return data
+        taken = take(self.vectors, cast("WordUnits", data.units).words, width=self.embedding, kept=kept)
+        return replace(data, taken=taken, facts=data.facts | taken.to_json())
+
+    def settled(self, data: LanguageData) -> Language:
+        """The recipe with the width that the vectors have, if it left that to them."""
+        if data.taken is None or self.embedding is not None:
+            return self
+        return make_recipe(type(self), self.model_dump() | {"embedding": data.taken.facts.dimension})
+
     def read(self, path: Path) -> Text:
         """A text file, read as this recipe reads them."""
         from throughtime.data.read import read_raw, read_text
@@ -209,8 +232,11 @@ class Language(BaseModel):
         return Lanes(data.train, lanes=self.lanes, steps=self.steps, seed=self.seed)
 
     def model(self, data: LanguageData) -> LanguageModel:
-        """A new model, on the device."""
-        return self.model_of(len(data.units)).to(self._device())
+        """A new model, on the device; its embeddings are the vectors that were taken, if any were."""
+        model = self.settled(data).model_of(len(data.units))
+        if data.taken is not None:
+            data.taken.fill(model.embedding)
+        return model.to(self._device())
 
     def model_of(self, vocab: int) -> LanguageModel:
         """A new model for a vocabulary of that size."""
@@ -252,6 +278,10 @@ class Language(BaseModel):
             momentum=self.momentum,
         )
 
+    def frozen(self, model: LanguageModel, step: int) -> tuple[nn.Parameter, ...]:
+        """The embeddings, as long as they are frozen."""
+        return (cast("nn.Parameter", model.embedding.weight),) if is_frozen(self.frozen_updates, step) else ()
+
     def states(self, model: LanguageModel) -> list[Any]:
         """States like those carried from chunk to chunk, one for each group of lanes."""
         return [model.initial(self.lanes // self.accumulate) for _ in range(self.accumulate)]
@@ -271,7 +301,7 @@ class Language(BaseModel):
         return Writer(model, data.units).generate(length=length, temperature=0.8, seed=self.seed)
 
     def notes(self, data: LanguageData) -> tuple[str, ...]:
-        """What was cut and counted, and the bytes that were skipped, if any."""
+        """What was cut, counted and taken from vectors, and the bytes that were skipped, if any."""
         facts = data.facts
         counted = (
             f"{facts['train_units']:,} {self.unit}s to train on, {facts['train_unknown']:,} of them unknown; "
@@ -279,12 +309,13 @@ class Language(BaseModel):
             f"a vocabulary of {facts['vocab']:,}"
         )
         skipped = facts["skipped_bytes"]
-        return (counted, f"{skipped:,} bytes that are not UTF-8 were skipped") if skipped else (counted,)
+        told = (f"{skipped:,} bytes that are not UTF-8 were skipped",) if skipped else ()
+        return (counted, *told, *(data.taken.notes(self.frozen_updates) if data.taken else ()))
 
     def files(self, data: LanguageData) -> dict[str, bytes]:
         """recipe.json, vocabulary.json and data.json."""
         contents = {
-            "recipe.json": json.loads(self.model_dump_json()),
+            "recipe.json": json.loads(self.settled(data).model_dump_json()),
             "vocabulary.json": data.units.to_json(),
             "data.json": data.facts,
         }
@@ -304,6 +335,7 @@ class Language(BaseModel):
             "training units": f"{data.facts['train_units']:,}, of them unknown {data.facts['train_unknown']:,}",
             "validated on": f"{data.facts['valid']}: {data.facts['valid_units']:,} units, of them unknown "
             f"{data.facts['valid_unknown']:,}",
+            **({"embeddings": data.taken.notes(self.frozen_updates)[0]} if data.taken else {}),
             "bytes skipped": f"{data.facts['skipped_bytes']:,}",
             "validation": "training was stopped before its end"
             if score is None

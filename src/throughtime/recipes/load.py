@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from throughtime.errors import ArgumentError, RunError
 from throughtime.recipes.language import Language, LanguageData
 from throughtime.recipes.read import make_recipe
+from throughtime.recipes.transfer import Sha256, VectorFacts
 
 if TYPE_CHECKING:
     from throughtime.models import Writer
@@ -34,6 +35,8 @@ class Facts(BaseModel):
     train_unknown: Count
     valid_units: Count
     valid_unknown: Count
+    vectors: VectorFacts | None = None
+    vectors_sha256: Sha256 | None = None
 
 
 def load(run: str | Path) -> Writer:

@@ -3,14 +3,31 @@
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, TypeAdapter, ValidationError
 
 from throughtime.errors import ArgumentError, nearest
 
 R = TypeVar("R", bound=BaseModel)
 SIZE_LIMIT = 2**20  # bytes of a recipe file
+
+
+def absolute(path: Path | None) -> Path | None:
+    """A path from the root on. Raises `ValueError` when there is no such place, or its name is not text."""
+    if path is None:
+        return None
+    try:
+        whole = path.expanduser().absolute()
+    except (RuntimeError, OSError) as error:  # no such user; no current folder
+        raise ValueError(f"no such place ({error})") from None
+    if any("\ud800" <= letter <= "\udfff" for letter in str(whole)):
+        raise ValueError("the name has bytes that are not UTF-8; rename the file")
+    return whole
+
+
+Place = Annotated[Path, AfterValidator(absolute)]  # of a file, in a recipe
+OptionalPlace = Annotated[Path | None, AfterValidator(absolute)]
 
 
 def make_recipe(application: type[R], values: dict[str, Any]) -> R:

@@ -19,7 +19,7 @@ from throughtime.train.descend import Batches, Place
 from throughtime.train.optimise import optimiser_tensors, restore_optimiser
 from throughtime.train.schedule import Waiting
 
-WEIGHTS, RECIPE, PROGRESS = "weights.safetensors", "recipe.json", "progress.jsonl"
+WEIGHTS, RECIPE, DATA, PROGRESS = "weights.safetensors", "recipe.json", "data.json", "progress.jsonl"
 HEADER_BYTES = 2**20  # that a safetensors file may have besides its tensors
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]

@@ -1,7 +1,7 @@
 """The one training loop: a generator that makes an update of the weights and tells of it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
@@ -69,12 +69,14 @@ def descend(
     clip: float = 1.0,
     accumulate: int = 1,
     precision: torch.dtype = torch.float32,
+    frozen: Callable[[int], Iterable[nn.Parameter]] = lambda step: (),
 ) -> Iterator[Update]:
     """Updates without end, from `start` on; whoever iterates decides when to stop.
 
     An update: the loss of each of `accumulate` groups of rows and its gradient, as sums; one division by the count
     of all; clipping to the norm `clip`; a step at the rate `learning_rate(step)`. The state is carried from batch to
-    batch within an epoch, detached: truncated back-propagation through time (Williams and Peng, 1990).
+    batch within an epoch, detached: truncated back-propagation through time (Williams and Peng, 1990). The weights
+    that `frozen(step)` gives are left as they are: no gradient, no decay, and nothing for the optimiser to remember.
 
     `model.loss(batch, state)` gives a Tally and the state; it is the only thing that the loop asks of a model.
 
@@ -90,12 +92,13 @@ def descend(
         optimiser.zero_grad(set_to_none=True)
         loss, after = Tally(0.0, 0), []
         groups = batch.split(accumulate)
-        for group, state in zip(groups, place.state or [None] * len(groups), strict=True):
-            with arithmetic:
-                tally, carried = loss_of(group, state)
-            torch.autograd.backward(cast(Tensor, tally.total))
-            loss = loss + tally.detach()
-            after.append(tree.detach(carried))
+        with _held(frozen(place.step)):
+            for group, state in zip(groups, place.state or [None] * len(groups), strict=True):
+                with arithmetic:
+                    tally, carried = loss_of(group, state)
+                torch.autograd.backward(cast(Tensor, tally.total))
+                loss = loss + tally.detach()
+                after.append(tree.detach(carried))
         norm = _divide_and_clip([p.grad for p in parameters if p.grad is not None], loss.count, clip)
         for name, value in (("loss", loss.mean), ("gradient", norm)):
             if value - value != 0:
@@ -106,6 +109,19 @@ def descend(
         optimiser.step()
         place = _next(place, batches, loss.count, tuple(after))
         yield Update(place, loss, norm, rate)
+
+
+@contextmanager
+def _held(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Parameters get no gradient in here, and so no step after it."""
+    held = [parameter for parameter in parameters if parameter.requires_grad]
+    try:
+        for parameter in held:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in held:
+            parameter.requires_grad_(True)
 
 
 def _divide_and_clip(gradients: list[Tensor], count: int, clip: float) -> float:

@@ -75,7 +75,8 @@ def fit(recipe: Recipe[Any, Any], out: str | Path) -> Iterator[Progress]:
     Example: `for progress in fit(recipe, "runs/first"): print(progress.loss.mean)`
     """
     run = Path(out)
-    data = recipe.data()
+    known = _known(run)
+    data = recipe.begin(recipe.data(), folders.read_json(known, courses.DATA) if known else None)
     files = recipe.files(data)
     _check_same(run, recipe, files)
     if finished(run):
@@ -88,7 +89,7 @@ def fit(recipe: Recipe[Any, Any], out: str | Path) -> Iterator[Progress]:
         _check_same(run, recipe, files)  # again: another training may have been here until now
         if finished(run):
             return
-        notes = (*recipe.notes(data), *_resume(run, course, recipe, batches))
+        notes = (*recipe.notes(data), *_resume(run, course, recipe, batches, known))
         folders.unmark(run)
         session = _Session(recipe, data, run, course, files, batches)
         try:
@@ -134,6 +135,7 @@ class _Session:
             clip=recipe.clip,
             accumulate=recipe.accumulate,
             precision=PRECISIONS[recipe.precision],
+            frozen=lambda step: recipe.frozen(course.model, step),
         )
         update: Update | None = None
         while not course.place.step or not self._over():
@@ -292,8 +294,13 @@ class _Session:
         )
 
 
-def _resume(run: Path, course: Course, recipe: Recipe[Any, Any], batches: Batches) -> tuple[str, ...]:
-    """Puts the course where the run's last checkpoint stands, if it has one; sweeps what was half-written."""
+def _resume(
+    run: Path, course: Course, recipe: Recipe[Any, Any], batches: Batches, known: Path | None
+) -> tuple[str, ...]:
+    """Puts the course where the run's last checkpoint stands, if it has one; sweeps what was half-written.
+
+    Raises `RunError` when it has none, but was `known` before, or is whole.
+    """
     checkpoint = courses.last_checkpoint(run)
     notes: tuple[str, ...] = ()
     if checkpoint is not None:
@@ -301,7 +308,7 @@ def _resume(run: Path, course: Course, recipe: Recipe[Any, Any], batches: Batche
         notes = (f"going on from step {course.place.step}",)
         if threads != torch.get_num_threads():
             notes += (f"made with {threads} threads, going on with {torch.get_num_threads()}: last bits may differ",)
-    elif folders.is_whole(run):
+    elif known or folders.is_whole(run):
         raise RunError(f"{run} cannot go on: its checkpoints are gone; it can be used as it is, or give another --out")
     courses.sweep_checkpoints(run, keep=checkpoint)
     for partial in run.glob(".*.partial"):
@@ -310,11 +317,16 @@ def _resume(run: Path, course: Course, recipe: Recipe[Any, Any], batches: Batche
     return (*notes, f"{lost} bytes of {courses.PROGRESS} are missing") if lost else notes
 
 
+def _known(run: Path) -> Path | None:
+    """The run as it was left: the folder itself if it is whole, else its last checkpoint; None where nothing is."""
+    return run if folders.is_whole(run) else courses.last_checkpoint(run)
+
+
 def _check_same(run: Path, recipe: Recipe[Any, Any], files: dict[str, bytes]) -> None:
     """Refuses a folder that holds something else than a run of this recipe and these data."""
     if run.exists() and not run.is_dir():
         raise RunError(f"{run} is a file; give --out a folder that is new, empty, or a run to go on with")
-    known = run if folders.is_whole(run) else courses.last_checkpoint(run)
+    known = _known(run)
     if known is None:
         ours = {courses.PROGRESS, "checkpoints", folders.MANIFEST, courses.WEIGHTS, "card.md", *files}
         ours |= {f".{name}.partial" for name in ours}
@@ -322,7 +334,7 @@ def _check_same(run: Path, recipe: Recipe[Any, Any], files: dict[str, bytes]) ->
         if others:
             raise RunError(f"{run} is not empty and not a run (it holds {others[0]}); give --out another folder")
         return
-    wanted = {courses.RECIPE: recipe.identity, "data.json": json.loads(files["data.json"])}
+    wanted = {courses.RECIPE: recipe.identity, courses.DATA: json.loads(files[courses.DATA])}
     for name, settings in wanted.items():
         old = folders.read_json(known, name)
         for key, value in settings.items():

@@ -25,7 +25,10 @@ def make_optimiser(
     groups = [group for group in groups if group["params"]]
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=True)
-    return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, fused=True)
+    if not momentum:
+        return torch.optim.SGD(groups, lr=learning_rate, fused=True)
+    # The fused step fails when some parameters have momentum and others, which were frozen until now, have none yet.
+    return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, foreach=True)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -51,6 +51,14 @@ class Recipe(Protocol[D, M]):
         """Reads and prepares the data."""
         ...
 
+    def begin(self, data: D, kept: dict[str, Any] | None) -> D:
+        """The data, with what a run needs besides to begin, such as a table of vectors.
+
+        `kept` is data.json of the run that goes on, if one does: its weights have taken in the rest already, which
+        need not be there any more.
+        """
+        ...
+
     def batches(self, data: D) -> Batches:
         """The batches to train on."""
         ...
@@ -61,6 +69,10 @@ class Recipe(Protocol[D, M]):
 
     def optimiser_for(self, model: M) -> torch.optim.Optimizer:
         """A new optimiser."""
+        ...
+
+    def frozen(self, model: M, step: int) -> tuple[nn.Parameter, ...]:
+        """The weights that the update after `step` others leaves as they are."""
         ...
 
     def states(self, model: M) -> list[Any]:
