@@ -81,7 +81,7 @@ class Vectors(BaseModel):
     mean: bool = Field(True, description="of cbow: the mean of a window's vectors, else their sum")
     shortest: int = Field(3, ge=1, description="of fasttext: letters of the shortest parts of words")
     longest: int = Field(6, ge=1, description="of fasttext: letters of the longest parts")
-    buckets: int = Field(2_000_000, ge=1, lt=2**31, description="of fasttext: numbers that parts are hashed to")
+    buckets: int = Field(2_000_000, ge=1, le=2**28, description="of fasttext: numbers that parts are hashed to")
     side: Literal["both", "left", "right"] = Field("both", description="of counts: on which side words are beside")
     weighting: Literal["distance", "none"] = Field("distance", description="of counts: 1/distance, or 1 for each pair")
     memory_gb: float = Field(2.0, gt=0, description="of counts: memory that counting may take, in units of 10^9 bytes")
@@ -92,7 +92,7 @@ class Vectors(BaseModel):
     smoothing: float = Field(0.75, gt=0, le=1, description="of svd: power of the frequencies of contexts")
     eigenvalues: float = Field(0.5, ge=0, description="of svd: power of the singular values")
     deterministic: bool = Field(
-        False, description="the same bits with any number of threads; word2vec takes four times the memory for it"
+        False, description="the same bits with any number of threads; word2vec takes three times the memory for it"
     )
     seed: int = Field(0, ge=0, lt=2**32, description="of everything random")
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from throughtime.errors import ArgumentError
+from throughtime.kernels.grams import grams
 
-BUCKETS = 2_000_000  # as the original has
+BUCKETS_LIMIT = 2**28
 OFFSET, PRIME = 2166136261, 16777619  # of the hash
 
 
@@ -79,13 +80,29 @@ def parts(
     """
     if not 1 <= shortest <= longest:
         raise ArgumentError(f"shortest must be in 1..longest; got {shortest} and {longest}")
-    if not 1 <= buckets < 2**31:
-        raise ArgumentError(f"buckets must be in 1..2^31-1; got {buckets}")
-    numbers = [[fnv(gram.encode()) % buckets for gram in ngrams(word, shortest, longest)] for word in words]
-    starts = np.concatenate([[0], np.cumsum([1 + len(grams) for grams in numbers])]).astype(np.int64)
-    kept, places = np.unique(np.array([n for grams in numbers for n in grams], np.int32), return_inverse=True)
+    if not 1 <= buckets <= BUCKETS_LIMIT:
+        raise ArgumentError(f"buckets must be in 1..{BUCKETS_LIMIT:,}; got {buckets:,}")
+    sizes, numbers = _numbers(words, shortest, longest, buckets)
+    starts = np.concatenate([[0], np.cumsum(1 + sizes)])
+    places = np.zeros(buckets, np.int32)
+    places[numbers] = 1
+    kept = np.flatnonzero(places).astype(np.int32)
+    places[kept] = np.arange(len(kept))
     rows = np.empty(starts[-1], np.int32)
     own = np.zeros(len(rows), bool)
     own[starts[:-1]] = True
-    rows[own], rows[~own] = np.arange(len(words)), len(words) + places
+    rows[own], rows[~own] = np.arange(len(words)), len(words) + places[numbers]
     return starts, rows, kept
+
+
+def _numbers(
+    words: Sequence[str], shortest: int, longest: int, buckets: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """How many n-grams each word has, and the buckets of them all: of those that `ngrams` gives, in its order."""
+    marked = [f"<{word}>".encode() for word in words]
+    letters = np.frombuffer(b"".join(marked), np.uint8)
+    starts = np.concatenate([[0], np.cumsum([len(word) for word in marked])])
+    sizes, none = np.zeros(len(words), np.int64), np.zeros(0, np.int32)
+    numbers = np.zeros(grams(letters, starts, shortest, longest, buckets, sizes, none), np.int32)
+    grams(letters, starts, shortest, longest, buckets, sizes, numbers)
+    return sizes, numbers
