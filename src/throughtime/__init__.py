@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from throughtime import cells as cells
     from throughtime import drop_in as drop_in
+    from throughtime import vectors as vectors
     from throughtime.errors import ThroughtimeError as ThroughtimeError
     from throughtime.kernels.run import PlainLoopWarning as PlainLoopWarning
     from throughtime.layers import Bidirectional as Bidirectional
@@ -53,7 +54,7 @@ _HOMES = {
     "to_torch": "layers",
 }
 
-_PACKAGES = ("cells", "drop_in")
+_PACKAGES = ("cells", "drop_in", "vectors")
 
 __all__ = ["__version__", *_PACKAGES, *_HOMES]  # noqa: PLE0604  (names, all of them)
 

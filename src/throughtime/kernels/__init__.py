@@ -10,4 +10,13 @@ program      all of this for one cell, found again as long as nothing about it h
 sweep        a program run over memory, forward and backward, on torch's own threads (launch)
 differentiable, operator   a sweep under autograd, and under torch's compiler
 run, step    the doors: a whole sweep for `scan`, one step for streams
+
+Beside them stand the loops of word vectors, written by hand; `throughtime.vectors` calls them from its threads:
+
+cooccur      words beside words, counted row by row in whole numbers
+glove        a step of AdaGrad for each non-zero
+word2vec     skip-gram and CBOW, with three objectives and with parts of words, a chunk of the text at a time; rows has
+             its products and steps, six rows at once, and merge makes copies of a table that learned apart one
+best         the best of very many scores, for the neighbours of words
+decimal      numbers to text and back, for files of vectors
 """
