@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from throughtime.errors import DataError
 from throughtime.vectors.store import file_size
 
+T = TypeVar("T")
 CHUNK = 8 * 2**20  # bytes of lines that one thread reads at once; no line is longer
 INFLATED = 1100  # bytes that one byte of gzip can become: 1,032 at most
 ROWS_AT_ONCE = 2048  # of a table that is written
@@ -77,7 +79,8 @@ def read_lines(path: Path, *, header: bool, tell: Callable[[int, int], None] | N
             raise DataError(f"{path}, line 1: {rows:,} words of {dimension:,} numbers do not fit into {size:,} bytes")
         grown = Growing(rows or 1 + size // len(start), dimension)
         try:
-            for block in _blocks(_chunks(file, b"" if header else start), dimension, spaced=not header):
+            chunks = _chunks(file, b"" if header else start)
+            for block in _in_order(partial(_parsed, chunk, dimension, not header) for chunk in chunks):
                 grown.add(block)
                 if header and len(grown.words) > rows:
                     raise DataError(f"{path}, line {rows + 2:,}: its header, line 1, says there are {rows:,} words")
@@ -149,13 +152,13 @@ def _chunks(file: IO[bytes], kept: bytes) -> Iterator[bytes]:
         yield kept if kept.endswith(b"\n") else kept + b"\n"
 
 
-def _blocks(chunks: Iterator[bytes], dimension: int, *, spaced: bool) -> Iterator[Block]:
-    """The words and vectors of each chunk of lines, in order; some chunks are read at the same time."""
+def _in_order(calls: Iterator[Callable[[], T]]) -> Iterator[T]:
+    """What each call gives, in order; some calls run at the same time."""
     threads = os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
-        waiting = deque[Future[Block]]()
-        for chunk in chunks:
-            waiting.append(pool.submit(_parsed, chunk, dimension, spaced))
+        waiting = deque[Future[T]]()
+        for call in calls:
+            waiting.append(pool.submit(call))
             if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
@@ -233,21 +236,27 @@ def write_lines(block: Block, *, header: bool, tell: Callable[[int, int], None] 
     >>> b"".join(write_lines(Block(["a", "é"], np.array([[1, 0.1], [-2e-9, 0]], np.float32)), header=True)).decode()
     '2 2\\na 1 0.1\\né -2e-09 0\\n'
     """
-    from throughtime.kernels.decimal import LONGEST, write_numbers
-
     words, vectors = block
     if header:
         yield b"%d %d\n" % vectors.shape
-    rows = max(1, min(ROWS_AT_ONCE, CHUNK // (LONGEST * vectors.shape[1])))
-    text, ends = np.empty(LONGEST * rows * vectors.shape[1], np.uint8), np.empty(rows, np.int64)
-    for start in range(0, len(words), rows):
-        some = words[start : start + rows]
-        write_numbers(np.array(vectors[start : start + rows]), text, ends)  # a copy: one kind of array, compiled once
-        numbers, places = text[: ends[len(some) - 1]].tobytes(), [0, *ends[: len(some)].tolist()]
-        lines = [word.encode() + numbers[places[i] : places[i + 1]] for i, word in enumerate(some)]
-        yield b"\n".join([*lines, b""])
+    rows = max(1, min(ROWS_AT_ONCE, CHUNK // (100 * vectors.shape[1])))
+    parts = [slice(start, min(start + rows, len(words))) for start in range(0, len(words), rows)]
+    pieces = _in_order(partial(_written, words[part], vectors[part]) for part in parts)
+    for part, piece in zip(parts, pieces, strict=True):
+        yield piece
         if tell is not None:
-            tell(start + len(some), len(words))
+            tell(part.stop, len(words))
+
+
+def _written(words: list[str], vectors: NDArray[np.float32]) -> bytes:
+    """The lines of some words."""
+    from throughtime.kernels.decimal import LONGEST, write_numbers
+
+    text, ends = np.empty(LONGEST * vectors.size, np.uint8), np.empty(len(words), np.int64)
+    write_numbers(np.array(vectors), text, ends)  # a copy: one kind of array, compiled once
+    numbers, places = text[: ends[-1]].tobytes(), [0, *ends.tolist()]
+    lines = [word.encode() + numbers[places[i] : places[i + 1]] for i, word in enumerate(words)]
+    return b"\n".join([*lines, b""])
 
 
 def _shown(content: bytes) -> str:
