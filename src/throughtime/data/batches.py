@@ -1,0 +1,92 @@
+"""Batches of sequences of unequal lengths, each with what it should get."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from throughtime.data.lanes import UNSCORED
+from throughtime.errors import DataError
+from throughtime.padded import Padded
+
+POOL = 32  # batches among which sequences are sorted by length
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Sequences side by side, and the target of each: a number a row, or one a step."""
+
+    inputs: Padded  # B T ids, or B T D numbers
+    targets: Tensor  # B ..., in the order of the rows; past a length a step's is UNSCORED
+
+    def to(self, device: torch.device) -> "Labelled":
+        """The same batch on a device."""
+        inputs = self.inputs
+        return Labelled(Padded(inputs.data.to(device), inputs.lengths), self.targets.to(device))
+
+    def split(self, parts: int) -> list["Labelled"]:
+        """The rows in groups, for one update out of several smaller steps; no more groups than there are rows."""
+        rows = torch.arange(len(self.inputs.lengths)).chunk(parts)
+        return [Labelled(self.inputs.take(some), self.targets[some.to(self.targets.device)]) for some in rows]
+
+
+class Batches:
+    """Batches of sequences of about the same length; which comes when is a function of (seed, epoch, position) alone.
+
+    In every epoch the sequences are shuffled, sorted by length within each 32 batches, cut into batches of `rows`,
+    and the batches are shuffled. Every sequence comes once an epoch.
+
+    Raises `DataError` when there are none.
+
+    >>> batches = Batches([torch.arange(n) for n in (3, 1, 2)], torch.tensor([0, 1, 1]), rows=2)
+    >>> batches.chunks(0), sorted(len(batches.chunk(0, i).targets) for i in range(2))
+    (2, [1, 2])
+    """
+
+    def __init__(self, sequences: Sequence[Tensor], targets: Any, *, rows: int, seed: int = 0) -> None:
+        if not len(sequences):
+            raise DataError("there are no sequences to make batches of")
+        self.sequences, self.targets, self.rows, self.seed = sequences, targets, rows, seed
+        self.lengths = np.array([len(sequence) for sequence in sequences])
+        self._order: tuple[int, list[NDArray[np.int64]]] = (-1, [])
+
+    def chunks(self, epoch: int) -> int:
+        """How many batches an epoch has."""
+        return -(-len(self.sequences) // self.rows)
+
+    def chunk(self, epoch: int, position: int) -> Labelled:
+        """The batch at a position of an epoch."""
+        return gathered(self.sequences, self.targets, self.order(epoch)[position])
+
+    def order(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The rows of each batch of an epoch."""
+        if self._order[0] != epoch:
+            generator = np.random.default_rng((self.seed, epoch))
+            shuffled = generator.permutation(len(self.sequences))
+            batches: list[NDArray[np.int64]] = []
+            for begin in range(0, len(shuffled), self.rows * POOL):
+                pool = shuffled[begin : begin + self.rows * POOL]
+                pool = pool[np.argsort(self.lengths[pool], kind="stable")]
+                batches += [pool[first : first + self.rows] for first in range(0, len(pool), self.rows)]
+            self._order = epoch, [batches[i] for i in generator.permutation(len(batches))]
+        return self._order[1]
+
+
+def in_order(sequences: Sequence[Tensor], targets: Any, *, rows: int) -> list[tuple[NDArray[np.int64], Labelled]]:
+    """All sequences once, sorted by length, in batches of so many rows with the places where these stood."""
+    order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
+    parts = [order[first : first + rows] for first in range(0, len(order), rows)]
+    return [(part, gathered(sequences, targets, part)) for part in parts]
+
+
+def gathered(sequences: Sequence[Tensor], targets: Any, rows: NDArray[np.int64]) -> Labelled:
+    """Some sequences as a batch."""
+    inputs = Padded.of([sequences[row] for row in rows])
+    if isinstance(targets, Tensor):
+        return Labelled(inputs, targets[torch.from_numpy(rows)])
+    steps = torch.nn.utils.rnn.pad_sequence([targets[row] for row in rows], True, UNSCORED)
+    return Labelled(inputs, steps)
