@@ -29,3 +29,20 @@ def listening() -> Iterator[list[int]]:
         yield heard
     finally:
         restore()
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """SIGTERM ends the program by an exception, as Ctrl-C does, so that what is temporary is removed on the way out."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def leave(number: int, frame: object) -> None:
+        signal.signal(number, before)
+        raise SystemExit(128 + number)
+
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

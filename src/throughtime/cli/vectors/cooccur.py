@@ -2,26 +2,23 @@
 
 import json
 import math
-import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from throughtime.cli.bar import bar
+from throughtime.cli.cores import cores
+from throughtime.cli.listen import leaving
 from throughtime.cli.parse import parse
 from throughtime.errors import ArgumentError
 
 if TYPE_CHECKING:
     from throughtime.data.texts import Texts
     from throughtime.vectors.corpus import Corpus
-
-Tell = Callable[[int, int], None]
 
 
 @dataclass
@@ -31,6 +28,10 @@ class Options:
     text: Annotated[Path, tyro.conf.arg(help="a file, compressed file, table or folder; - is the standard input")]
     out: Annotated[Path, tyro.conf.arg(help="the folder to write the counts to")]
     column: Annotated[str | None, tyro.conf.arg(help="of a table: the column that holds the texts")] = None
+    invalid_bytes: Annotated[
+        Literal["refuse", "skip"],
+        tyro.conf.arg(help="of bytes that are not UTF-8: refuse the file, or count them"),
+    ] = "refuse"
     window: Annotated[int, tyro.conf.arg(help="words to each side that count as beside")] = 5
     side: Annotated[Literal["both", "left", "right"], tyro.conf.arg(help="which contexts are counted")] = "both"
     weighting: Annotated[
@@ -64,18 +65,19 @@ def command(words: list[str]) -> int:
 def count(options: Options) -> dict[str, Any]:
     """Reads, counts and writes; what there is to tell of it."""
     from throughtime.data.texts import Texts
+    from throughtime.recipes.tables import beside, workplace
     from throughtime.vectors.cooccurrence import check_settings, cooccur, may_write_over
 
     start = time.perf_counter()
-    threads = _cores() if options.threads is None else options.threads
+    threads = cores() if options.threads is None else options.threads
     check_settings(options.window, options.side, options.weighting, threads)
     may_write_over(options.out)
-    texts = Texts.open(None if str(options.text) == "-" else options.text, column=options.column)
-    beside = next(path for path in options.out.absolute().parents if path.is_dir())
-    with _temporary(beside) as folder:
+    source = None if str(options.text) == "-" else options.text
+    texts = Texts.open(source, column=options.column, invalid_bytes=options.invalid_bytes)
+    with leaving(), workplace(options.out) as folder:
         corpus = _read(options, texts, folder / "corpus")
         begun = time.perf_counter()
-        with _bar("counting") as tell:
+        with bar("counting") as tell:
             counts = cooccur(
                 corpus,
                 window=options.window,
@@ -83,7 +85,7 @@ def count(options: Options) -> dict[str, Any]:
                 weighting=options.weighting,
                 memory_bytes=round(options.memory_gb * 1e9),
                 threads=threads,
-                folder=beside,
+                folder=beside(options.out),
                 tell=tell,
             )
         counting = time.perf_counter() - begun
@@ -94,6 +96,8 @@ def count(options: Options) -> dict[str, Any]:
         "unknown": corpus.unknown,
         "texts": corpus.texts,
         "skipped_bytes": corpus.skipped_bytes,
+        "null_cells": corpus.null_cells,
+        "hidden_files": texts.hidden,  # and folders, which are not read
         "nonzeros": len(counts.values),
         "tokens_per_second": round((corpus.words - corpus.unknown) / counting),  # of counting alone
         "seconds": round(time.perf_counter() - start, 3),  # in all, with reading and writing
@@ -105,7 +109,7 @@ def count(options: Options) -> dict[str, Any]:
 def _read(options: Options, texts: "Texts", folder: Path) -> "Corpus":
     from throughtime.vectors.corpus import read_corpus
 
-    with _bar("reading") as tell:
+    with bar("reading") as tell:
         return read_corpus(
             texts,
             folder,
@@ -115,32 +119,3 @@ def _read(options: Options, texts: "Texts", folder: Path) -> "Corpus":
             maximum_vocab=options.maximum_vocab,
             tell=tell,
         )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def _temporary(beside: Path) -> Iterator[Path]:
-    """A folder that is gone afterwards."""
-    from throughtime.folder import cannot_write
-
-    try:
-        made = tempfile.TemporaryDirectory(prefix=".throughtime-", dir=beside)
-    except OSError as error:
-        raise cannot_write(beside, error) from None
-    with made as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Tell]:
-    """A live bar on stderr, where stderr is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, whole: progress.update(task, completed=done, total=whole)
