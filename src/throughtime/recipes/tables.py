@@ -1,9 +1,10 @@
 """From a recipe of vectors to a table in a folder: whole or absent, and gone on with where it was left."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,15 +29,28 @@ def finished(recipe: Vectors, out: Path) -> "Table | None":
     """
     from throughtime.vectors.table import Table
 
-    if not out.exists() and not out.is_symlink():
-        return None
-    if out.is_dir() and not any(out.iterdir()):
-        return None
-    table = Table.load(out) if (out / "table.json").is_file() else None
-    if table is None or table.facts.get("recipe") != _recipe_facts(recipe):
+    try:
+        if _is_free(out):
+            return None
+        table = Table.load(out) if (out / "table.json").is_file() else None
+    except OSError as error:  # such as a folder that one may not look into
+        raise cannot_write(out, error) from error
+    facts = {} if table is None else table.facts
+    if table is None or facts.get("recipe") != _recipe_facts(recipe) or not isinstance(facts.get("made"), dict):
         what = "another table" if table is not None else "something that is no table"
         raise ArgumentError(f"{out} holds {what}: choose another --out, or remove it")
     return table
+
+
+def _is_free(out: Path) -> bool:
+    """Whether nothing is in `out`. Raises `OSError` when there can be nothing, or one may not look."""
+    with suppress(FileNotFoundError):
+        out.with_name(f".{out.name}.partial").lstat()  # its name while it is written
+    try:
+        out.lstat()
+    except FileNotFoundError:
+        return True
+    return out.is_dir() and not any(out.iterdir())
 
 
 @contextmanager
@@ -44,13 +58,24 @@ def reading(
     recipe: Vectors, out: Path, tell: Callable[[int, int], None] | None = None, ranks: "Ranks | None" = None
 ) -> "Iterator[Corpus]":
     """The recipe's text as numbers, or a process's share of it; they lie in a folder beside `out` while in use."""
+    with workplace(out) as folder:
+        yield recipe.corpus(folder / "corpus", tell, ranks)
+
+
+@contextmanager
+def workplace(out: Path) -> "Iterator[Path]":
+    """A folder beside `out`, on the disk that has room for it, that is gone afterwards."""
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent, ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=f".{out.name[:32]}.", dir=beside(out), ignore_cleanup_errors=True)
     except OSError as error:
         raise cannot_write(out, error) from error
     with folder as name:
-        yield recipe.corpus(Path(name) / "corpus", tell, ranks)
+        yield Path(name)
+
+
+def beside(out: Path) -> Path:
+    """The folder in which `out` is to be, or the first above it that is there already."""
+    return next(path for path in out.absolute().parents if os.path.isdir(path))
 
 
 def learn(
@@ -78,7 +103,7 @@ def learn(
         if progress is not None and state.chunk > kept:
             checkpoint.write(out, state, progress.table(), recipe.identity, corpus.sha256)
         raise
-    assert progress is not None  # a state that was kept is never at the end
+    assert progress is not None  # training tells at least once
     _finish(recipe, corpus, out, progress)
     checkpoint.clear(out)
 
@@ -86,7 +111,7 @@ def learn(
 def _learn_at_once(
     recipe: Vectors, corpus: "Corpus", out: Path, threads: int, join: "Join | None"
 ) -> "Iterator[Progress]":
-    for progress in recipe.train(corpus, threads=threads, join=join):
+    for progress in recipe.train(corpus, threads=threads, join=join, folder=beside(out)):
         yield progress
     if join is None or join.rank == 0:
         _finish(recipe, corpus, out, progress)
@@ -100,11 +125,13 @@ def _finish(recipe: Vectors, corpus: "Corpus", out: Path, progress: "Progress") 
 
 def made(recipe: Vectors, corpus: "Corpus", progress: "Progress") -> dict[str, Any]:
     """What was read, and how training went."""
-    return counted(corpus) | {
-        "training_seconds": round(progress.seconds, 3),
-        "nonzeros_per_second" if recipe.method == "glove" else "words_per_second": round(progress.units_per_second),
-        "loss": progress.loss,
-    }
+    rate, seconds = round(progress.units_per_second), progress.seconds
+    if recipe.method == "glove":  # which goes over the counts many times, and over the text once
+        once = round(corpus.words / seconds) if seconds else 0
+        rates = {"words_per_second": once, "nonzeros_per_second": rate}
+    else:
+        rates = {"words_per_second": rate}
+    return counted(corpus) | {"training_seconds": round(seconds, 3), **rates, "loss": progress.loss}
 
 
 def counted(corpus: "Corpus") -> dict[str, Any]:
@@ -115,6 +142,7 @@ def counted(corpus: "Corpus") -> dict[str, Any]:
         "vocabulary": len(corpus.vocabulary),
         "texts": corpus.texts,
         "skipped_bytes": corpus.skipped_bytes,
+        "null_cells": corpus.null_cells,
         "text_sha256": corpus.sha256,
     }
 

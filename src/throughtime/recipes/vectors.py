@@ -105,6 +105,9 @@ class Vectors(BaseModel):
             raise ValueError(f"longest must be at least shortest; got {self.longest} and {self.shortest}")
         if self.objective != "negative" and self.negatives is not None:
             raise ValueError(f"negatives is for --objective negative; got --objective {self.objective}")
+        for name in ("text", "column", "token"):
+            if any("\ud800" <= letter <= "\udfff" for letter in str(getattr(self, name))):
+                raise ValueError(f"{name} has bytes that are not UTF-8, and cannot be noted; give another name")
         return self
 
     @property
@@ -128,25 +131,37 @@ class Vectors(BaseModel):
         """
         from throughtime.vectors.corpus import read_corpus
 
+        if ranks is not None:
+            self._refuse_to_share()
         texts, least, most = self.texts(), self.minimum_count, self.maximum_vocab
         if ranks is not None:
             return ranks.corpus(
-                texts, folder, token=self.token, lower=self.lower, minimum_count=least, maximum_vocab=most
+                texts, folder, token=self.token, lower=self.lower, minimum_count=least, maximum_vocab=most, tell=tell
             )
         return read_corpus(
             texts, folder, token=self.token, lower=self.lower, minimum_count=least, maximum_vocab=most, tell=tell
         )
 
     def train(
-        self, corpus: Corpus, *, threads: int = 1, state: State | None = None, join: Join | None = None
+        self,
+        corpus: Corpus,
+        *,
+        threads: int = 1,
+        state: State | None = None,
+        join: Join | None = None,
+        folder: Path | None = None,
     ) -> Iterator[Progress]:
-        """Learns the table; the last of what it yields has it. `state` and `join` are those of `Word2Vec.train`."""
+        """Learns the table; the last of what it yields has it. `state` and `join` are those of `Word2Vec.train`.
+
+        Counts that do not fit into memory are kept in files without a name in `folder`.
+        """
         if self.method in LEARNED:
             deterministic = self.deterministic
             return self.word2vec.train(corpus, threads=threads, deterministic=deterministic, state=state, join=join)
         if join is not None:
-            raise ArgumentError(f"several processes train {', '.join(LEARNED)} together; got --method {self.method}")
-        return self._glove(corpus, threads) if self.method == "glove" else self._svd(corpus, threads)
+            self._refuse_to_share()
+        learn = self._glove if self.method == "glove" else self._svd
+        return learn(corpus, threads, folder)
 
     @property
     def word2vec(self) -> Word2Vec:
@@ -168,7 +183,11 @@ class Vectors(BaseModel):
             seed=self.seed,
         )
 
-    def counts(self, corpus: Corpus, threads: int, tell: Callable[[int, int], None] | None = None) -> Counts:
+    def _refuse_to_share(self) -> None:
+        if self.method not in LEARNED:
+            raise ArgumentError(f"several processes train {', '.join(LEARNED)} together; got --method {self.method}")
+
+    def _counts(self, corpus: Corpus, threads: int, folder: Path | None) -> Counts:
         """Words beside words, in bounded memory."""
         from throughtime.vectors.cooccurrence import cooccur
 
@@ -179,14 +198,14 @@ class Vectors(BaseModel):
             weighting=self.weighting,
             memory_bytes=int(self.memory_gb * 1e9),
             threads=threads,
-            tell=tell,
+            folder=folder,
         )
 
-    def _glove(self, corpus: Corpus, threads: int) -> Iterator[Progress]:
+    def _glove(self, corpus: Corpus, threads: int, folder: Path | None) -> Iterator[Progress]:
         from throughtime.vectors.glove import glove
 
         yield from glove(
-            self.counts(corpus, threads),
+            self._counts(corpus, threads, folder),
             dimension=self.dimension,
             epochs=self.epochs or 25,
             learning_rate=self.learning_rate or 0.05,
@@ -197,7 +216,7 @@ class Vectors(BaseModel):
             deterministic=True,  # blocks of the counts are faster too
         )
 
-    def _svd(self, corpus: Corpus, threads: int) -> Iterator[Progress]:
+    def _svd(self, corpus: Corpus, threads: int, folder: Path | None) -> Iterator[Progress]:
         import time
 
         from throughtime.vectors.progress import Progress
@@ -205,7 +224,7 @@ class Vectors(BaseModel):
 
         began = time.perf_counter()
         table = svd(
-            self.counts(corpus, threads),
+            self._counts(corpus, threads, folder),
             dimension=self.dimension,
             weighting=self.association,
             shift=self.shift,

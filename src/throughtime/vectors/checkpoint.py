@@ -53,6 +53,8 @@ def write(out: Path, state: State, table: Table, identity: dict[str, Any], sha25
         if old.name != name:
             folder.unmark(old)
             shutil.rmtree(old, ignore_errors=True)
+    if not folder.is_whole(home / TABLE):  # what a process left that was killed as it wrote
+        shutil.rmtree(home / TABLE, ignore_errors=True)
     table.save(home / TABLE)
 
 
@@ -87,7 +89,7 @@ def read(out: Path, start: State, identity: dict[str, Any], sha256: str) -> Stat
 def clear(out: Path) -> None:
     """Forgets the state of a table that is finished."""
     home = home_of(out)
-    for path in [*_states(home), home / TABLE]:
+    for path in [*_states(home), home / TABLE, home / f".{TABLE}.partial"]:
         if path.is_dir():
             folder.unmark(path)
             shutil.rmtree(path, ignore_errors=True)

@@ -9,21 +9,23 @@ of dimension D. docs/vectors.md works it out for a trillion words.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from throughtime.data.texts import Texts
-from throughtime.errors import ArgumentError
-from throughtime.vectors.corpus import Corpus, count_words
-from throughtime.vectors.crew import CHUNK
+from throughtime.errors import ArgumentError, DataError, ThroughtimeError
+from throughtime.vectors.corpus import Corpus, Counted, Tell, count_words
+from throughtime.vectors.crew import CHUNK, Learned
 from throughtime.vectors.merging import divisors
 from throughtime.vectors.vocabulary import join_vocabularies
 
+T = TypeVar("T")
 EXCHANGE_CHUNKS = 16  # between two exchanges: a quarter of a million words
 EXCHANGES = 64  # in an epoch, at least, as long as there is a chunk for each
 ROWS = 2**16  # that are sent at a time
@@ -34,6 +36,7 @@ class Ranks:
 
     def __init__(self, rank: int, ranks: int) -> None:
         self.rank, self.ranks = rank, ranks
+        self.agreed = False  # whether an error was raised that is the same on all, so that one of them may tell of it
 
     @classmethod
     def from_environment(cls) -> "Ranks | None":
@@ -41,14 +44,20 @@ class Ranks:
 
         Raises `ArgumentError` when the environment does not say where they meet.
         """
-        if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        size = os.environ.get("WORLD_SIZE", "1")
+        if not size.isdecimal():
+            raise ArgumentError(
+                f"WORLD_SIZE must be a number of processes; got {size!a:.80}; use torchrun or unset it"
+            )
+        if int(size) < 2:
             return None
         from torch import distributed
 
         try:
             distributed.init_process_group("gloo")
-        except ValueError as error:
-            raise ArgumentError(f"WORLD_SIZE is set, but the processes cannot meet: {error}; use torchrun") from None
+        except (ValueError, RuntimeError) as error:
+            what = str(error).partition("\n")[0]
+            raise ArgumentError(f"WORLD_SIZE is set, but the processes cannot meet: {what}; use torchrun") from None
         return cls(distributed.get_rank(), distributed.get_world_size())
 
     def corpus(
@@ -60,21 +69,36 @@ class Ranks:
         lower: bool = False,
         minimum_count: int = 5,
         maximum_vocab: int | None = None,
+        tell: Tell | None = None,
     ) -> Corpus:
-        """This process's share of the texts, over the vocabulary of all of them."""
+        """This process's share of the texts, over the vocabulary of all of them.
+
+        Raises, on all processes, `DataError` when one of them has nothing to learn from, and `ArgumentError` for the
+        standard input, which only one of them could read.
+        """
         from torch import distributed
 
-        with count_words(texts, folder, token=token, lower=lower, share=(self.rank, self.ranks)) as share:
+        def count() -> Counted:
+            if texts.source is None:
+                raise ArgumentError("several processes cannot share the standard input; write it to a file first")
+            share = self.rank, self.ranks
+            return count_words(texts, folder, token=token, lower=lower, share=share, tell=tell)
+
+        with self._same(count) as share:
+            self._same(lambda: self._check(share))
             own = dict(zip(share.words, share.counts.tolist(), strict=True))
             gathered: list[Any] = [None] * self.ranks if self.rank == 0 else []
-            distributed.gather_object(own, gathered if self.rank == 0 else None)
             sent: list[Any] = [None]
-            if self.rank == 0:
-                sent = [_joined(gathered, minimum_count, maximum_vocab)]
-            distributed.broadcast_object_list(sent)
+            with _meeting():
+                distributed.gather_object(own, gathered if self.rank == 0 else None)
+                if self.rank == 0:
+                    sent = [_joined(gathered, minimum_count, maximum_vocab)]
+                distributed.broadcast_object_list(sent)
             if isinstance(sent[0], Exception):
+                self.agreed = True
                 raise sent[0]
-            return _totals(share.corpus(sent[0]))
+            corpus = self._same(lambda: share.corpus(sent[0]))
+            return _totals(corpus)
 
     def begin(
         self, tables: tuple[NDArray[np.float32], ...], moves: tuple[NDArray[np.float64], ...], chunks: int, epochs: int
@@ -85,7 +109,8 @@ class Ranks:
 
         each = min(EXCHANGE_CHUNKS, max(1, chunks // epochs // EXCHANGES))
         longest = torch.tensor([-(-chunks // each)])
-        distributed.all_reduce(longest, op=distributed.ReduceOp.MAX)
+        with _meeting():
+            distributed.all_reduce(longest, op=distributed.ReduceOp.MAX)
         self._chunks, self._rounds, self._round = chunks, int(longest), 0
         self._before, self._moves = [table.copy() for table in tables], moves
 
@@ -94,19 +119,79 @@ class Ranks:
         self._round += 1
         return self._chunks * self._round // self._rounds
 
-    def merge(self, tables: tuple[NDArray[np.float32], ...], chunks: int, rate: float) -> None:
-        """Moves every row by what the processes moved it by."""
+    def merge(self, tables: tuple[NDArray[np.float32], ...], learned: Learned, rate: float) -> Learned:
+        """Moves every row by what the processes moved it by. Gives this process's chunks, and the loss of all."""
         import torch
         from torch import distributed
 
-        for table, before, moves in zip(tables, self._before, self._moves, strict=True):
-            shares = divisors(moves * chunks * CHUNK, rate, self.ranks)[:, None]
-            for begin in range(0, len(table), ROWS):
-                rows, old = table[begin : begin + ROWS], before[begin : begin + ROWS]
-                moved = rows - old
-                distributed.all_reduce(torch.from_numpy(moved))
-                old += moved / shares[begin : begin + ROWS]
-                rows[:] = old
+        with _meeting():
+            for table, before, moves in zip(tables, self._before, self._moves, strict=True):
+                shares = divisors(moves * learned.chunks * CHUNK, rate, self.ranks)[:, None]
+                for begin in range(0, len(table), ROWS):
+                    rows, old = table[begin : begin + ROWS], before[begin : begin + ROWS]
+                    moved = rows - old
+                    distributed.all_reduce(torch.from_numpy(moved))
+                    old += moved / shares[begin : begin + ROWS]
+                    rows[:] = old
+            loss = torch.tensor([learned.loss, learned.examples], dtype=torch.float64)
+            distributed.all_reduce(loss)
+        self.agreed = not bool(loss.isfinite().all())
+        return Learned(learned.chunks, float(loss[0]), int(loss[1]))
+
+    def outlast_first(self) -> None:
+        """Waits until the first process is gone: `torchrun` stops all as soon as one has failed, and it is to tell."""
+        from torch import distributed
+
+        with suppress(RuntimeError):
+            distributed.barrier()
+
+    def _same(self, make: Callable[[], T]) -> T:
+        """What `make` gives; when it raises on any process, the error is raised on all."""
+        from torch import distributed
+
+        made: T | None = None
+        error: ThroughtimeError | None = None
+        try:
+            made = make()
+        except ThroughtimeError as caught:
+            error = caught
+        errors: list[Any] = [None] * self.ranks
+        with _meeting():
+            distributed.all_gather_object(errors, None if error is None else str(error))
+        said = next((message for message in errors if message is not None), None)
+        if said is None:
+            return cast(T, made)
+        self.agreed = True
+        if isinstance(made, Counted):
+            made.file.close()
+        raise error or DataError(said)
+
+    def _check(self, share: Counted) -> None:
+        """Raises `DataError` when this process has no text, or not the text that the others have."""
+        from torch import distributed
+
+        seen: list[Any] = [None] * self.ranks
+        with _meeting():
+            distributed.all_gather_object(seen, share.sha256)
+        if len(set(seen)) > 1:
+            raise DataError("the processes do not read the same text; give each the same files")
+        if not len(share.words):
+            raise DataError(
+                f"there is no text for process {self.rank + 1} of {self.ranks}: a line goes to one of them, and there "
+                "are too few; start fewer processes, or cut the text into lines"
+            )
+
+
+@contextmanager
+def _meeting() -> Iterator[None]:
+    """What processes do together; raises `ThroughtimeError` when one of them is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        what = str(error).partition("\n")[0]
+        raise ThroughtimeError(
+            f"another process has stopped, or cannot be reached any more; start all of them again ({what:.200})"
+        ) from None
 
 
 def _joined(counts: list[Mapping[str, int]], minimum_count: int, maximum_vocab: int | None) -> Any:
@@ -123,6 +208,7 @@ def _totals(corpus: Corpus) -> Corpus:
     from torch import distributed
 
     totals = torch.tensor([corpus.words, corpus.unknown, corpus.texts])
-    distributed.all_reduce(totals)
+    with _meeting():
+        distributed.all_reduce(totals)
     words, unknown, texts = totals.tolist()
     return replace(corpus, words=words, unknown=unknown, texts=texts)

@@ -37,8 +37,8 @@ class Subwords:
         return self.vectors[rows].mean(0) if len(rows) else None
 
     def number(self, gram: str) -> int:
-        """The bucket of an n-gram."""
-        return fnv(gram.encode()) % self.buckets
+        """The bucket of an n-gram, which may have in it what UTF-8 has not, as a word that is asked for may."""
+        return fnv(gram.encode("utf-8", "surrogatepass")) % self.buckets
 
 
 def ngrams(word: str, shortest: int, longest: int) -> Iterator[str]:

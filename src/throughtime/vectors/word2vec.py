@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from throughtime.errors import ArgumentError, DivergedError
 from throughtime.kernels import word2vec as kernel
 from throughtime.vectors.corpus import Corpus
-from throughtime.vectors.crew import CHUNK, Crew, Place
+from throughtime.vectors.crew import CHUNK, Crew, Learned, Place
 from throughtime.vectors.draws import alias, keeping, negatives_for
 from throughtime.vectors.huffman import huffman
 from throughtime.vectors.merging import expected_moves
@@ -42,8 +42,11 @@ class Join(Protocol):
         """The chunk at which the next round ends."""
         ...
 
-    def merge(self, tables: tuple[NDArray[np.float32], ...], chunks: int, rate: float) -> None:
-        """Moves the rows to what they are on all processes together, after a round of so many chunks."""
+    def merge(self, tables: tuple[NDArray[np.float32], ...], learned: Learned, rate: float) -> Learned:
+        """Moves the rows to what they are on all processes together, after a round in which this one learned so much.
+
+        Gives this process's chunks, and the loss of all.
+        """
         ...
 
 
@@ -99,6 +102,11 @@ class Word2Vec:
             raise ArgumentError(f"negatives must be in 1..1024; got {self.negatives}")
         if not 0 <= self.sample < 1:
             raise ArgumentError(f"sample must be in 0..1, where 0 keeps every word; got {self.sample}")
+        for name, known in (("architecture", ("skipgram", "cbow")), ("objective", tuple(OBJECTIVES))):
+            if getattr(self, name) not in known:
+                raise ArgumentError(f"{name} must be {' or '.join(known)}; got {getattr(self, name)!a:.80}")
+        if self.seed < 0:
+            raise ArgumentError(f"seed must be at least 0; got {self.seed}")
         if not 0 < self.rate < math.inf:
             raise ArgumentError(f"learning_rate must be above 0; got {self.learning_rate}")
 
@@ -143,15 +151,21 @@ class Word2Vec:
         `deterministic`, the same seed gives the same bits with any number of threads: see `Crew` for how, and for what
         it costs. `join` makes the rows one with those of other processes, between rounds.
 
-        Raises `DivergedError` when the loss is no number any more.
+        Raises `ArgumentError` for threads or a state that do not fit, `DivergedError` when the loss is no number any
+        more.
         """
-        state = self.start(corpus) if state is None else state
+        if not 1 <= threads <= 1024:
+            raise ArgumentError(f"threads must be in 1..1024; got {threads}")
+        if state is None:
+            state = self.start(corpus)
+        else:
+            self._check(state, corpus)
         words, manner, tables = self._words(corpus), self.manner(corpus), (state.inputs, state.outputs)
         moves = expected_moves(words, manner, corpus.vocabulary.counts, (len(state.inputs), len(state.outputs)))
         crew = Crew(words, manner, *tables, threads, moves if deterministic else ())
         chunks = -(-len(corpus.ids) // CHUNK)
         whole = chunks * self.epochs
-        rank = 0
+        rank, told = 0, False
         if join is not None:
             rank = join.rank
             join.begin(tables, moves, whole, self.epochs)
@@ -160,23 +174,45 @@ class Word2Vec:
                 began = time.perf_counter()
                 stop = whole if join is None else join.stop()
                 places = (self._place(number, chunks, rank) for number in range(state.chunk, stop))
-                done, loss, examples = crew.round(places, ROUND_SECONDS if join is None else math.inf)
+                learned = crew.round(places, ROUND_SECONDS if join is None else math.inf)
                 if join is not None:
-                    join.merge(tables, done, self.rate * (1 - state.chunk / whole))
-                state.chunk += done
+                    learned = join.merge(tables, learned, self.rate * (1 - state.chunk / whole))
+                state.chunk += learned.chunks
                 state.seconds += time.perf_counter() - began
-                if not math.isfinite(loss):
+                if not math.isfinite(learned.loss):
                     raise DivergedError(
                         f"training diverged: the loss is no number any more after {state.chunk / chunks:.2f} epochs; "
                         f"choose a learning rate below {self.rate}"
                     )
-                yield Progress(
-                    done=state.chunk / whole,
-                    epoch=min(self.epochs, state.chunk // chunks + 1),
-                    units=round(corpus.words * state.chunk / chunks),
-                    seconds=state.seconds,
-                    loss=loss / examples if examples else None,
-                    table=lambda: self.table(corpus, state),
+                told = True
+                yield self._progress(corpus, state, chunks, learned)
+            if not told:  # for what was at its end already
+                yield self._progress(corpus, state, chunks, Learned())
+
+    def _progress(self, corpus: Corpus, state: State, chunks: int, learned: Learned) -> Progress:
+        """How far training is, of so many chunks an epoch."""
+        return Progress(
+            done=state.chunk / (chunks * self.epochs),
+            epoch=min(self.epochs, state.chunk // chunks + 1),
+            units=round(corpus.words * state.chunk / chunks),
+            seconds=state.seconds,
+            loss=learned.loss / learned.examples if learned.examples else None,
+            table=lambda: self.table(corpus, state),
+        )
+
+    def _check(self, state: State, corpus: Corpus) -> None:
+        """Raises `ArgumentError` unless the rows are those of this corpus, as the kernel writes to where they should be."""
+        vocab, width = len(corpus.vocabulary), aligned(0, self.dimension).shape[1]
+        for name, rows in (("inputs", vocab + len(self._parts(corpus)[2])), ("outputs", vocab)):
+            table = getattr(state, name)
+            if (
+                table.shape != (rows, width)
+                or table.dtype != np.float32
+                or not (table.flags.c_contiguous and table.flags.writeable)
+            ):
+                raise ArgumentError(
+                    f"the state is that of another corpus or model: its {name} are {table.dtype} {table.shape}, and "
+                    f"({rows}, {width}) of float32 in one piece are needed; make one with `start`"
                 )
 
     def table(self, corpus: Corpus, state: State) -> Table:

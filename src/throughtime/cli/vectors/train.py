@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import asdict, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from throughtime.cli.bar import bar
-from throughtime.cli.listen import listening
+from throughtime.cli.cores import cores
+from throughtime.cli.listen import leaving, listening
 from throughtime.cli.parse import parse, recipe_options
-from throughtime.errors import ArgumentError
+from throughtime.errors import ArgumentError, ThroughtimeError
 from throughtime.recipes.read import make_recipe
-from throughtime.recipes.vectors import Vectors
+from throughtime.recipes.vectors import LEARNED, Vectors
 
 if TYPE_CHECKING:
     from throughtime.vectors.corpus import Corpus
@@ -40,21 +42,38 @@ def command(words: list[str]) -> int:
     recipe = make_recipe(Vectors, {name: v for name, v in asdict(options).items() if name in Vectors.model_fields})
     if options.threads is not None and not 1 <= options.threads <= 1024:
         raise ArgumentError(f"--threads must be in 1..1024; got {options.threads}")
-    return _train(recipe, options.out, options.threads or os.cpu_count() or 1, as_json=options.json)
+    out = options.out if options.out.name not in ("", "..") else options.out.resolve()  # `.` has no name
+    return _train(recipe, out, options.threads or cores(), as_json=options.json)
 
 
 def _train(recipe: Vectors, out: Path, threads: int, *, as_json: bool) -> int:
-    from throughtime.recipes.tables import finished, made, reading
     from throughtime.vectors.ranks import Ranks
+
+    ranks = Ranks.from_environment()
+    if ranks is None or not ranks.rank:
+        return _make(recipe, out, threads, ranks, as_json=as_json)
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # one speaks for all
+        try:
+            return _make(recipe, out, threads, ranks, as_json=False)
+        except ThroughtimeError as error:
+            if ranks.agreed or isinstance(error, ArgumentError):
+                ranks.outlast_first()
+                return 2
+            raise
+
+
+def _make(recipe: Vectors, out: Path, threads: int, ranks: "Ranks | None", *, as_json: bool) -> int:
+    from throughtime.recipes.tables import finished, made, reading
 
     began = time.perf_counter()
     if table := finished(recipe, out):
         _say(f"{out} is finished already.")
         return _print(table.facts["made"], began, as_json=as_json)
-    ranks = Ranks.from_environment()
-    if ranks is not None and ranks.rank:  # one process speaks for all
-        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-    with listening() as stopped, bar("reading") as tell, reading(recipe, out, tell, ranks) as corpus:
+    with leaving(), ExitStack() as stack:
+        with bar("reading") as tell:
+            corpus = stack.enter_context(reading(recipe, out, tell, ranks))
+        keeps = recipe.method in LEARNED and ranks is None  # else a signal ends it at once
+        stopped = stack.enter_context(listening()) if keeps else []
         progress = _learn(recipe, corpus, out, threads, ranks, stopped)
         facts = made(recipe, corpus, progress)
     if progress.done < 1:
@@ -68,13 +87,9 @@ def _learn(
     recipe: Vectors, corpus: "Corpus", out: Path, threads: int, ranks: "Ranks | None", stopped: list[int]
 ) -> "Progress":
     """The last word on how far it came."""
-    from throughtime.recipes.tables import counted, learn
+    from throughtime.recipes.tables import learn
 
-    facts = counted(corpus)
-    _say(
-        f"{facts['words']:,} words in {facts['texts']:,} texts; a vocabulary of {facts['vocabulary']:,}; "
-        f"{facts['unknown']:,} words are not in it and left out; {facts['skipped_bytes']:,} bytes skipped"
-    )
+    _say(_counted(recipe, corpus))
     stream = learn(recipe, corpus, out, threads=threads, join=ranks)
     with bar(recipe.method) as tell:
         for progress in stream:
@@ -84,6 +99,18 @@ def _learn(
                 break
     stream.close()  # type: ignore[attr-defined]
     return progress
+
+
+def _counted(recipe: Vectors, corpus: "Corpus") -> str:
+    """What was read, and what was not."""
+    left_out = {
+        "words are not in it and left out": corpus.unknown,
+        "bytes skipped": corpus.skipped_bytes,
+        "cells without text": corpus.null_cells,
+        "hidden files and folders not read": recipe.texts().hidden,
+    }
+    least = f"{corpus.words:,} words in {corpus.texts:,} texts; a vocabulary of {len(corpus.vocabulary):,}"
+    return "; ".join([least, *(f"{count:,} {what}" for what, count in left_out.items())])
 
 
 def _facts(recipe: Vectors, progress: "Progress") -> str:
