@@ -6,7 +6,7 @@ import scipy.stats
 from gensim.models import KeyedVectors
 
 from throughtime.errors import ArgumentError, DataError, MissingExtraError
-from throughtime.vectors import bootstrap
+from throughtime.metrics import bootstrap
 from throughtime.vectors.judge import (
     Pairs,
     common,

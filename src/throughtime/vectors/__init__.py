@@ -9,7 +9,7 @@ crew, merging                   threads that learn together; how rows that learn
 checkpoint, ranks               where training stands, on disk; several processes
 table        words and their vectors, and what is asked of them: measures, queries, spelling
 formats      files, by their endings: store (our folder), lines (text), binary
-judge        analogies and similarity: questions, lists and lookup read and find, bootstrap says how sure
+judge        analogies and similarity: questions, lists and lookup read and find
 debias, soften, association     a direction taken out, hard and soft, and what words still lean to
 found        words of another vocabulary, looked up for a model that begins with a table
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from throughtime.errors import ArgumentError
-from throughtime.vectors.bootstrap import Interval, accuracy_interval, correlation_intervals, correlations, number
+from throughtime.metrics.bootstrap import Interval, accuracy_interval, correlation_intervals, correlations, number
 from throughtime.vectors.debias import units
 from throughtime.vectors.lookup import ABSENT, Lookup
 from throughtime.vectors.questions import Pairs, Questions, read_pairs, read_questions

@@ -13,7 +13,7 @@ from throughtime.cli.parse import parse
 from throughtime.errors import ArgumentError, printable
 
 if TYPE_CHECKING:
-    from throughtime.vectors.bootstrap import Interval
+    from throughtime.metrics.bootstrap import Interval
     from throughtime.vectors.judge import AnalogyScore, Pairs, Questions, Share, SimilarityScore
 
 NONE = "—"
