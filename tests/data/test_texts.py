@@ -196,7 +196,7 @@ def test_a_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
     def listdir(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(texts.os, "listdir", listdir)
+    monkeypatch.setattr(os, "listdir", listdir)
     with pytest.raises(DataError, match=r"cannot read the folder .*: Permission denied"):
         Texts.open(tmp_path)
 

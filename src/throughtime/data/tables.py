@@ -6,15 +6,16 @@ missing in a cell is None.
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json
 
+from throughtime.data.lines import LINE_LIMIT
 from throughtime.errors import DataError, MissingExtraError, nearest, printable
 
-LINE_LIMIT = 2**28  # characters of a line or a cell that we are willing to hold
 SAMPLE = 100  # rows at the beginning that tell which columns are strings
 PART = 2**26  # bytes of Parquet cells held at a time, about
 
@@ -27,14 +28,12 @@ def csv_cells(lines: Iterable[str], separator: str, column: str | None, origin: 
 
     Raises `DataError` when there is no such column, or a row does not fit, with its line.
     """
-    csv.field_size_limit(LINE_LIMIT)
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    rows = _rows(reader, origin)
+    rows = (row for _, row in csv_rows(lines, separator, origin))
     names = next(rows, [])
     if not names:
         raise DataError(f"{origin} has no names of columns in its first line")
     sample = list(islice(rows, SAMPLE))
-    strings = [name for i, name in enumerate(names) if not all(_is_number(row[i]) for row in sample if row)]
+    strings = [name for i, name in enumerate(names) if not all(is_number(row[i]) for row in sample if row)]
     place = names.index(_chosen(names, strings if sample else names, column, origin))
     for row in chain(sample, rows):
         yield row[place] or None if row else None
@@ -48,7 +47,7 @@ def json_cells(lines: Iterable[str], column: str | None, origin: str) -> Iterato
 
     Raises `DataError` when there is no such key, or a line does not fit, with its number.
     """
-    rows = _objects(lines, origin)
+    rows = json_objects(lines, origin)
     sample = list(islice(rows, SAMPLE))
     names = list(dict.fromkeys(name for _, row in sample for name in row))
     strings = [name for name in names if any(isinstance(row.get(name), str) for _, row in sample)]
@@ -56,7 +55,7 @@ def json_cells(lines: Iterable[str], column: str | None, origin: str) -> Iterato
     for number, row in chain(sample, rows):
         cell = row.get(chosen)
         if cell is not None and not isinstance(cell, str):
-            raise DataError(f"{origin}, line {number}: {chosen!a:.80} is {_json_kind(cell)}, not a string")
+            raise DataError(f"{origin}, line {number}: {chosen!a:.80} is {json_kind(cell)}, not a string")
         yield cell
 
 
@@ -65,26 +64,42 @@ def parquet_cells(path: Path, column: str | None) -> Iterator[str | None]:
 
     Raises `MissingExtraError` without polars, `DataError` when there is no such column or the file does not read.
     """
-    try:
-        import polars
-    except ImportError:
-        raise MissingExtraError("polars", "tables") from None
-    words = (polars.String, polars.Categorical, polars.Enum)
-    try:
+    with reading_parquet(path) as polars:
+        words = (polars.String, polars.Categorical, polars.Enum)
         table = polars.scan_parquet(path, glob=False, hive_partitioning=False)
         kinds = table.collect_schema()
         strings = [name for name, kind in kinds.items() if kind in words]
         chosen = _chosen(list(kinds), strings, column, str(path))
         if kinds[chosen] not in words:
             raise DataError(f"{path}: column {chosen!a:.80} holds {kinds[chosen]}, not strings; {_listed(strings)}")
-        cells, start, rows = table.select(polars.col(chosen).cast(polars.String)), 0, 1024
-        while not (part := cells.slice(start, rows).collect()).is_empty():
-            start += rows
-            size = part.estimated_size() / part.height
+        for part in parquet_parts(table.select(polars.col(chosen).cast(polars.String))):
             yield from part.to_series()
-            rows = int(min(max(PART / (size + 1), 1024), 8 * rows))
+
+
+@contextmanager
+def reading_parquet(path: Path) -> Iterator[Any]:
+    """Polars, whose errors are ours while it reads a file.
+
+    Raises `MissingExtraError` without polars, `DataError` when the file does not read.
+    """
+    try:
+        import polars
+    except ImportError:
+        raise MissingExtraError("polars", "tables") from None
+    try:
+        yield polars
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
         raise DataError(f"{path} does not read as Parquet: {printable(str(error)):.200}") from None
+
+
+def parquet_parts(cells: Any) -> Iterator[Any]:
+    """The rows of a lazy frame, in frames of about PART bytes."""
+    start, rows = 0, 1024
+    while not (part := cells.slice(start, rows).collect()).is_empty():
+        start += rows
+        size = part.estimated_size() / part.height
+        yield part
+        rows = int(min(max(PART / (size + 1), 1024), 8 * rows))
 
 
 def _chosen(names: Sequence[str], strings: Sequence[str], column: str | None, origin: str) -> str:
@@ -105,8 +120,17 @@ def _listed(strings: Sequence[str]) -> str:
     return f"its columns of strings are {names}" if strings else "it has no column of strings"
 
 
-def _rows(reader: Any, origin: str) -> Iterator[list[str]]:
-    """The rows of a CSV file, all as long as the first; a blank line is an empty row."""
+def csv_rows(
+    lines: Iterable[str], separator: str, origin: str, *, quotes: bool = True
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file, all as long as the first, each with the line it ends on; a blank line is an empty row.
+
+    Raises `DataError` when a row does not fit, with its line.
+    """
+    csv.field_size_limit(LINE_LIMIT)
+    reader = csv.reader(
+        lines, delimiter=separator, strict=True, quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    )
     width = 0
     try:
         for row in reader:
@@ -116,14 +140,15 @@ def _rows(reader: Any, origin: str) -> Iterator[list[str]]:
                     f"{origin}, line {reader.line_num}: {len(row)} cells where the first line has {width}; "
                     'cells with separators in them stand in "quotes"'
                 )
-            yield row
+            yield reader.line_num, row
     except csv.Error as error:
         raise DataError(
             f'{origin}, line {reader.line_num}: {error}; cells with quotes in them stand in "quotes", theirs doubled'
         ) from None
 
 
-def _objects(lines: Iterable[str], origin: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_objects(lines: Iterable[str], origin: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects that stand one a line, each with its line. Raises `DataError` with the line of what is none."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -132,16 +157,17 @@ def _objects(lines: Iterable[str], origin: str) -> Iterator[tuple[int, dict[str,
         except ValueError as error:
             raise DataError(f"{origin}, line {number} does not read as JSON: {error}") from None
         if not isinstance(row, dict):
-            raise DataError(f"{origin}, line {number} holds {_json_kind(row)}, not an object with a text in it")
+            raise DataError(f"{origin}, line {number} holds {json_kind(row)}, not an object with a text in it")
         yield number, row
 
 
-def _json_kind(value: object) -> str:
+def json_kind(value: object) -> str:
+    """What a value that was read from JSON is, in words."""
     kinds = {str: "a string", list: "a list", dict: "an object", bool: "a truth value", type(None): "null"}
     return kinds.get(type(value), "a number")
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
     """Whether a cell is a number, a truth value, or nothing."""
     try:
         float(cell or "0")

@@ -3,19 +3,16 @@
 A few megabytes of them are held in memory at a time.
 """
 
-import codecs
 import hashlib
-import os
 import sys
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from gzip import BadGzipFile, GzipFile
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
-from throughtime.data.read import binary, not_utf8, opened
-from throughtime.data.tables import LINE_LIMIT, csv_cells, json_cells, parquet_cells
+from throughtime.data.lines import LINE_LIMIT, Readable, Seen, files_in, kind_of, pieces, unpacked, whole_lines
+from throughtime.data.read import opened
+from throughtime.data.tables import csv_cells, json_cells, parquet_cells
 from throughtime.errors import ArgumentError, DataError
 
 BLOCK = 2**20  # bytes read at a time; a block is about as long
@@ -70,11 +67,11 @@ class Texts:
         paths: Sequence[Path | None] = [source]
         hidden = 0
         if source is not None and source.is_dir():
-            paths, hidden = _files(source)
+            paths, hidden = files_in(source)
         elif source is not None:
             with opened(source):
                 pass
-        if column is not None and not any(path and _kind(path) in TABLES for path in paths):
+        if column is not None and not any(path and kind_of(path) in TABLES for path in paths):
             raise ArgumentError(
                 f"column {column!r} is of a table, and {source or STDIN} is none; leave it out, "
                 f"or give a file that ends in {', '.join(TABLES)}"
@@ -115,56 +112,39 @@ class Texts:
             raise DataError(f"{STDIN} was read before and cannot be read again: write it to a file and give that")
         self._spent = True
         self.files += 1
-        yield from _blocks(self._pieces(_Seen(sys.stdin.buffer, self._count), STDIN), STDIN, "line")
+        yield from _blocks(self._pieces(Seen(sys.stdin.buffer, self._count), STDIN), STDIN, "line")
 
     def _file(self, path: Path) -> Iterator[str]:
         self.files += 1
-        kind, origin = _kind(path), str(path)
+        kind, origin = kind_of(path), str(path)
         with opened(path) as file:
-            raw = _Seen(file, self._count)
+            raw = Seen(file, self._count)
             if kind == ".parquet":
                 while raw.read(BLOCK):
                     pass
                 yield from _blocks(self._joined(parquet_cells(path, self.column)), origin, "row")
                 return
-            pieces = self._pieces(_Unpacked(raw, origin) if _is_packed(path) else raw, origin)
+            text = self._pieces(unpacked(raw, path), origin)
             if kind in (".csv", ".tsv"):
                 separator = "," if kind == ".csv" else "\t"
-                cells = csv_cells(_lines(pieces, origin), separator, self.column, origin)
+                cells = csv_cells(whole_lines(text, origin, LINE_LIMIT), separator, self.column, origin)
                 yield from _blocks(self._joined(cells), origin, "row")
             elif kind in TABLES:
-                cells = json_cells(_lines(pieces, origin), self.column, origin)
+                cells = json_cells(whole_lines(text, origin, LINE_LIMIT), self.column, origin)
                 yield from _blocks(self._joined(cells), origin, "row")
             else:
-                yield from _blocks(pieces, origin, "line")
+                yield from _blocks(text, origin, "line")
 
     def _count(self, content: bytes) -> None:
         self.bytes += len(content)
         self._digest.update(content)
 
-    def _pieces(self, file: "_Seen | _Unpacked", origin: str) -> Iterator[str]:
+    def _skip(self, count: int) -> None:
+        self.skipped_bytes += count
+
+    def _pieces(self, file: Readable, origin: str) -> Iterator[str]:
         """The text of a file, cut anywhere between two characters."""
-        errors = "strict" if self.invalid_bytes == "refuse" else "ignore"
-        decoder = codecs.getincrementaldecoder("utf-8")(errors)
-        offset = line = 0
-        content = b"unread"
-        while content != b"":
-            content = file.read(BLOCK)
-            if not offset and b"\0" in content[:65536]:
-                raise binary(origin, content.index(0))
-            held = len(decoder.getstate()[0])
-            try:
-                piece = decoder.decode(content, final=not content)
-            except UnicodeDecodeError as error:
-                place, before = error.start, error.object[: error.start]
-                raise not_utf8(
-                    origin, error.object[place], offset - held + place, line + before.count(b"\n") + 1
-                ) from None
-            if errors == "ignore":
-                self.skipped_bytes += held + len(content) - len(piece.encode()) - len(decoder.getstate()[0])
-            yield piece if offset else piece.removeprefix("\ufeff")
-            offset += len(content)
-            line += content.count(b"\n")
+        return pieces(file, origin, invalid_bytes=self.invalid_bytes, skip=self._skip, size=BLOCK)
 
     def _joined(self, cells: Iterable[str | None]) -> Iterator[str]:
         """Cells as lines, in pieces that are no longer than a block."""
@@ -178,81 +158,6 @@ class Texts:
                 yield from (text[start : start + BLOCK] for start in range(0, size, BLOCK))
                 rows, size = [], 0
         yield "".join(rows)
-
-
-class _Seen:
-    """A file whose bytes are shown to someone as they are read."""
-
-    def __init__(self, file: Any, show: Callable[[bytes], None]) -> None:
-        self._file, self._show = file, show
-
-    def read(self, size: int = -1) -> bytes:
-        content: bytes = self._file.read(size)
-        self._show(content)
-        return content
-
-
-class _Unpacked:
-    """What a compressed file holds, in pieces of what was asked for: how much there is in all plays no part."""
-
-    def __init__(self, file: _Seen, origin: str) -> None:
-        self._file, self._origin = GzipFile(fileobj=cast(Any, file)), origin
-
-    def read(self, size: int) -> bytes:
-        try:
-            return self._file.read(size)
-        except (BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(f"{self._origin} is not a whole gzip file: {error}") from None
-
-
-def _files(folder: Path) -> tuple[list[Path], int]:
-    """All files in a folder in the order of their names, and how many names were passed over as hidden."""
-    found, hidden, waiting = list[Path](), 0, [folder]
-    while waiting:
-        path = waiting.pop()
-        if path.is_symlink() and path.is_dir() and path != folder:
-            raise DataError(f"{path} is a link to a folder, which is not followed; put the folder itself there")
-        if not path.is_dir():
-            found.append(path)
-            continue
-        try:
-            names = sorted(os.listdir(path), reverse=True)
-        except OSError as error:
-            raise DataError(f"cannot read the folder {path}: {error.strerror}") from None
-        seen = [name for name in names if not name.startswith(".")]
-        hidden += len(names) - len(seen)
-        waiting.extend(path / name for name in seen)
-    if not found:
-        raise DataError(f"{folder} holds no files (and {hidden} hidden names, which are not read); give one with texts")
-    return found, hidden
-
-
-def _kind(path: Path) -> str:
-    """The ending that tells what a file holds."""
-    return (path.with_suffix("") if _is_packed(path) else path).suffix.lower()
-
-
-def _is_packed(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
-
-
-def _lines(pieces: Iterable[str], origin: str) -> Iterator[str]:
-    """The lines of a text, whole; all but the last end with a newline."""
-    carried, size, number = list[str](), 0, 1
-    for piece in pieces:
-        head, *rest = piece.split("\n")
-        carried.append(head)
-        size += len(head)
-        if size > LINE_LIMIT:
-            raise DataError(
-                f"{origin}, line {number} has over {LINE_LIMIT:,} characters, too many for a row of a table"
-            )
-        if rest:
-            yield "".join(carried) + "\n"
-            yield from (line + "\n" for line in rest[:-1])
-            carried, size, number = [rest[-1]], len(rest[-1]), number + len(rest)
-    if size:
-        yield "".join(carried)
 
 
 def _blocks(pieces: Iterable[str], origin: str, place: str) -> Iterator[str]:
