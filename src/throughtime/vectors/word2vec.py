@@ -201,7 +201,7 @@ class Word2Vec:
         )
 
     def _check(self, state: State, corpus: Corpus) -> None:
-        """Raises `ArgumentError` unless the rows are those of this corpus, as the kernel writes to where they should be."""
+        """Raises `ArgumentError` unless the rows are those of this corpus: the kernel does not look where it writes."""
         vocab, width = len(corpus.vocabulary), aligned(0, self.dimension).shape[1]
         for name, rows in (("inputs", vocab + len(self._parts(corpus)[2])), ("outputs", vocab)):
             table = getattr(state, name)
