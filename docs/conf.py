@@ -21,7 +21,7 @@ def keep_layout(app: Any, what: str, name: str, thing: Any, options: Any, lines:
         indent = len(line) - len(line.lstrip())
         if line.strip() and indent > before and not kept[-1].lstrip().startswith(("- ", ">>>", "...")):
             kept += ["", "::", ""]
-        kept.append(line)
+        kept.append(line if indent else line.replace("|", r"\|"))  # sizes, not the names of substitutions
         if line.strip():
             if indent < before and kept[-2].strip():
                 kept.insert(-1, "")

@@ -16,7 +16,8 @@ Beside them stand the loops of word vectors, written by hand; `throughtime.vecto
 cooccur      words beside words, counted row by row in whole numbers
 glove        a step of AdaGrad for each non-zero
 word2vec     skip-gram and CBOW, with three objectives and with parts of words, a chunk of the text at a time; rows has
-             its products and steps, six rows at once, and merge makes copies of a table that learned apart one
+             its products and steps, six rows at once, merge makes copies of a table that learned apart one, and grams
+             numbers the parts of words
 best         the best of very many scores, for the neighbours of words
 decimal      numbers to text and back, for files of vectors
 """

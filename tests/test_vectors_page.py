@@ -1,0 +1,116 @@
+"""The page docs/vectors.md is true: its blocks of Python run in order, and print what it says that they print.
+
+After a block of Python may stand what it prints, as `text`. Blocks without a name are for a terminal: their commands
+exist, and so do all of their options.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from throughtime.cli.main import run
+from throughtime.cli.vectors import COMMANDS
+from throughtime.vectors.checkpoint import TABLE, home_of
+from throughtime.vectors.crew import CHUNK
+from throughtime.vectors.ranks import EXCHANGE_CHUNKS
+from throughtime.vectors.rows import aligned
+
+PAGE = Path(__file__).parents[1] / "docs" / "vectors.md"
+FENCED = re.compile(r"^```(.*)\n((?s:.*?))^```$", re.M)
+OPTION = re.compile(r"--[a-z][a-z-]+")
+
+
+def blocks() -> Iterator[tuple[int, str, str]]:
+    text = PAGE.read_text()
+    for block in FENCED.finditer(text):
+        yield text[: block.start(2)].count("\n"), block[1], block[2]
+
+
+def test_the_page_is_true(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    space: dict[str, Any] = {"__name__": "page"}
+    printed, seen = "", set()
+    for line, kind, body in blocks():
+        seen.add(kind)
+        if kind == "python":
+            assert not printed, f"what is printed before line {line} is not told"
+            with redirect_stdout(StringIO()) as out:
+                exec(compile("\n" * line + body, PAGE, "exec"), space)  # noqa: S102
+            printed = out.getvalue()
+        elif kind == "text":
+            assert printed == body, f"line {line}"
+            printed = ""
+        elif kind:
+            pytest.fail(f"line {line}: a block of {kind}")
+    assert not printed
+    assert seen == {"python", "text", ""}
+
+
+def commands() -> list[tuple[str, set[str]]]:
+    """Each command of the page, with the options that it is given there."""
+    found: dict[str, set[str]] = {}
+    for _, kind, body in blocks():
+        for words in re.findall(r"throughtime ((?:vectors|train) \w+)(.*)", body if not kind else ""):
+            found.setdefault(words[0], set()).update(OPTION.findall(words[1]))
+    return sorted(found.items())
+
+
+def options_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    with pytest.raises(SystemExit) as ended:
+        run([*command.split(), "--help"])
+    assert ended.value.code == 0
+    return set(OPTION.findall(capsys.readouterr().out))
+
+
+def test_the_commands_of_the_page_exist_with_their_options(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    known = {"--nnodes", "--nproc-per-node", "--rdzv-backend", "--rdzv-endpoint"}  # of torchrun
+    for command, options in commands():
+        those = options_of(command, capsys)
+        assert options <= those, command
+        known |= those
+    assert set(OPTION.findall(PAGE.read_text())) <= known
+
+
+def test_all_commands_of_word_vectors_are_on_the_page():
+    assert {command.split()[1] for command, _ in commands() if command.startswith("vectors")} == set(COMMANDS)
+
+
+def test_a_trillion_words_take_what_the_page_says():
+    """The page's arithmetic, from the constants that it names."""
+    text = PAGE.read_text().replace("\n", " ")
+    row = 4 * aligned(1, 100).shape[1]
+    both, machines, words = 2 * 10**6 * row, 16, 10**12
+    sent = 2 * (machines - 1) / machines * both
+    places = EXCHANGE_CHUNKS * CHUNK
+    exchanges = words / machines / places
+    wire, adding = sent / 1.25e9, 1.5
+    learning = words / (1.2e6 / 2 * 32 * machines)
+    said = [
+        f"{row} bytes",
+        f"{both / 1e9:.2f} GB both",
+        f"{sent / 1e9:.2f} GB",
+        f"{places:,} places",
+        f"{exchanges:,.0f} exchanges",
+        f"{exchanges * sent / 1e12:.0f} TB",
+        f"{wire:.2f} s",
+        f"{exchanges * wire / 86400:.1f} days",
+        f"{exchanges * adding / 86400:.1f} days",
+        f"{learning / 60:.0f} minutes",
+        f"{words / 1.2e6 / 86400:.1f} days",
+        f"{exchanges / 200:,.0f} exchanges",
+        f"{(exchanges / 200 * (wire + adding) + learning) / 3600:.1f} hours",
+        f"{words * 5.3 / 80e6 / 3600:.0f} hours",
+        f"{words / machines / 1.7e6 / 3600:.0f} hours",
+        f"{4 * words / machines / 1e9:.0f} GB",
+    ]
+    assert [each for each in said if each not in text] == []
+
+
+def test_unfinished_tables_lie_where_the_page_says():
+    assert str(home_of(Path("TABLE")) / TABLE) == "TABLE.partial/table"
