@@ -42,8 +42,7 @@ def model(**settings):
 
 
 def trained(text, *, threads=1, deterministic=False, state=None, **settings):
-    for progress in model(**settings).train(text, threads=threads, deterministic=deterministic, state=state):
-        pass
+    progress = list(model(**settings).train(text, threads=threads, deterministic=deterministic, state=state))[-1]
     return progress
 
 
@@ -169,8 +168,7 @@ def test_recipes_of_all_methods_learn_too(topics, tmp_path, method):
     settings |= {"sample": 0} if method not in ("glove", "svd") else {}
     recipe = Vectors(text=tmp_path / "text.txt", method=method, dimension=6, **settings)
     text = recipe.corpus(tmp_path / "corpus")
-    for progress in recipe.train(text, threads=2):
-        pass
+    progress = list(recipe.train(text, threads=2))[-1]
     assert progress.done == 1
     assert progress.table().dimension == 6
     assert at_home(progress.table()) == 1
