@@ -5,6 +5,7 @@ exist, and so do all of their options.
 """
 
 import re
+from ast import literal_eval
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
@@ -110,6 +111,17 @@ def test_a_trillion_words_take_what_the_page_says():
         f"{4 * words / machines / 1e9:.0f} GB",
     ]
     assert [each for each in said if each not in text] == []
+
+
+def test_what_the_readme_shows_of_word_vectors_runs(tmp_path, monkeypatch, capsys):
+    readme = (PAGE.parents[1] / "README.md").read_text()
+    (snippet,) = [body for _, body in FENCED.findall(readme) if "vectors.read_corpus" in body]
+    monkeypatch.chdir(tmp_path)
+    Path("input.txt").write_text("the king and the queen ride to town\n" * 300)
+    exec(snippet, {})  # noqa: S102
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].startswith("100% of all, ")
+    assert len(literal_eval(lines[-1])) == 6  # all other words
 
 
 def test_unfinished_tables_lie_where_the_page_says():
