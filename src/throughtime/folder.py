@@ -86,9 +86,11 @@ def write_new(folder: Path, files: Mapping[str, Body], *, status: str) -> None:
         temporary.rename(folder)
         _write(folder / MARK, b"")
         _flush(folder.parent)
-    except OSError as error:
+    except BaseException as error:  # Ctrl-C too
         shutil.rmtree(temporary, ignore_errors=True)
-        raise cannot_write(folder, error) from error
+        if isinstance(error, OSError):
+            raise cannot_write(folder, error) from error
+        raise
 
 
 def _fill(folder: Path, files: Mapping[str, Body], status: str) -> None:

@@ -9,6 +9,7 @@ of dimension D. docs/vectors.md works it out for a trillion words.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -26,7 +27,7 @@ from throughtime.vectors.merging import divisors
 from throughtime.vectors.vocabulary import join_vocabularies
 
 T = TypeVar("T")
-EXCHANGE_CHUNKS = 16  # between two exchanges: a quarter of a million words
+EXCHANGE_CHUNKS = 16  # between two exchanges, at least: a quarter of a million words
 EXCHANGES = 64  # in an epoch, at least, as long as there is a chunk for each
 ROWS = 2**16  # that are sent at a time
 
@@ -46,9 +47,7 @@ class Ranks:
         """
         size = os.environ.get("WORLD_SIZE", "1")
         if not size.isdecimal():
-            raise ArgumentError(
-                f"WORLD_SIZE must be a number of processes; got {size!a:.80}; use torchrun or unset it"
-            )
+            raise ArgumentError(f"WORLD_SIZE must be a number of processes; got {size!a:.80}; use torchrun or unset it")
         if int(size) < 2:
             return None
         from torch import distributed
@@ -103,27 +102,30 @@ class Ranks:
     def begin(
         self, tables: tuple[NDArray[np.float32], ...], moves: tuple[NDArray[np.float64], ...], chunks: int, epochs: int
     ) -> None:
-        """Remembers the rows, and agrees on how many rounds there are: as many as the longest share needs."""
+        """Remembers the rows, and agrees on the longest share: every process goes through its own at the same pace."""
         import torch
         from torch import distributed
 
-        each = min(EXCHANGE_CHUNKS, max(1, chunks // epochs // EXCHANGES))
-        longest = torch.tensor([-(-chunks // each)])
+        longest = torch.tensor([chunks])
         with _meeting():
             distributed.all_reduce(longest, op=distributed.ReduceOp.MAX)
-        self._chunks, self._rounds, self._round = chunks, int(longest), 0
+        self._chunks, self._longest, self._reached = chunks, int(longest), 0
+        self._most = max(1, self._longest // epochs // EXCHANGES)
+        self._each = min(EXCHANGE_CHUNKS, self._most)
         self._before, self._moves = [table.copy() for table in tables], moves
 
     def stop(self) -> int:
         """The chunk at which the next round ends."""
-        self._round += 1
-        return self._chunks * self._round // self._rounds
+        self._reached = min(self._longest, self._reached + self._each)
+        self._began = time.perf_counter()
+        return self._chunks * self._reached // self._longest
 
     def merge(self, tables: tuple[NDArray[np.float32], ...], learned: Learned, rate: float) -> Learned:
         """Moves every row by what the processes moved it by. Gives this process's chunks, and the loss of all."""
         import torch
         from torch import distributed
 
+        met = time.perf_counter()
         with _meeting():
             for table, before, moves in zip(tables, self._before, self._moves, strict=True):
                 shares = divisors(moves * learned.chunks * CHUNK, rate, self.ranks)[:, None]
@@ -136,14 +138,36 @@ class Ranks:
             loss = torch.tensor([learned.loss, learned.examples], dtype=torch.float64)
             distributed.all_reduce(loss)
         self.agreed = not bool(loss.isfinite().all())
+        self._pace(met - self._began, time.perf_counter() - met)
         return Learned(learned.chunks, float(loss[0]), int(loss[1]))
 
-    def outlast_first(self) -> None:
-        """Waits until the first process is gone: `torchrun` stops all as soon as one has failed, and it is to tell."""
+    def _pace(self, learning: float, meeting: float) -> None:
+        """Sets how far the next round goes: so far that learning takes as long as meeting, where rows are many."""
+        import torch
+        from torch import distributed
+
+        seconds = torch.tensor([learning, meeting])
+        with _meeting():
+            distributed.all_reduce(seconds, op=distributed.ReduceOp.MAX)
+        fair = int(self._each * float(seconds[1] / seconds[0].clamp(min=1e-9)))
+        self._each = min(self._most, max(EXCHANGE_CHUNKS, fair))
+
+    def __enter__(self) -> "Ranks":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Parts from the others: when all is well all at once, so that nobody loses one who is not done yet.
+
+        After an error that is the same on all, the first process goes first: it is to tell, and `torchrun` stops all as
+        soon as one has failed.
+        """
         from torch import distributed
 
         with suppress(RuntimeError):
-            distributed.barrier()
+            if kind is None or (self.rank and self.agreed):
+                distributed.barrier()
+        with suppress(RuntimeError):
+            distributed.destroy_process_group()
 
     def _same(self, make: Callable[[], T]) -> T:
         """What `make` gives; when it raises on any process, the error is raised on all."""
