@@ -1,5 +1,6 @@
 """Kernels do what their equations say: every operation, the order of products and passes, states of every form."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from throughtime import tree
 from throughtime.cells import GRU, LSTM, CoupledLSTM, Elman, LayerNormGRU, LayerNormLSTM, PeepholeLSTM, PhasedLSTM
+from throughtime.kernels import build
 from throughtime.kernels.emit import emit
 from throughtime.kernels.plan import plan
 from throughtime.kernels.program import bind
@@ -281,6 +283,19 @@ def test_sources_are_made_of_the_equations_alone():
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]
     there = subprocess.run(command, capture_output=True, text=True, check=True)
     assert there.stdout == " ".join(emitted(GRU(3, 5))) + "\n"
+
+
+def instructions(source, name):
+    """The machine code of a source, without names, which count the functions of a process."""
+    made = build._import(source.replace("cache=True", "cache=False"), name, f"<{name}>")
+    lines = made.sweep._library.get_asm_str().splitlines()
+    return [re.sub(r"_ZN[\w$@.]+", "name", line) for line in lines if line.startswith("\t") and line[1] != "."]
+
+
+def test_the_passes_that_are_left_out_change_no_machine_code():
+    source = emitted(LayerNormGRU(3, 5))[1]  # of many parts: products, reductions, sums over rows
+    assert instructions(source, "few") == instructions(source.replace(", pipeline_class=Straight", ""), "all")
+    assert len(instructions(emitted(Elman(3, 5))[0], "other")) > 300
 
 
 @pytest.mark.usefixtures("imitated")

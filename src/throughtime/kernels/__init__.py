@@ -5,7 +5,7 @@ trace        the step and its gradient, recorded: what needs no rows, and what d
 lower        every tensor as expressions of one unit, by formulas (pointwise) and rules (the rest); expression, values
 plan         two kernels: what is stored where, and what the way back needs; schedule puts them in order
 emit         a kernel as readable Numba source, of explicit SIMD (vector, maths, term), products and copies (machine)
-build        source to machine code, kept in the cache folder
+build        source to machine code, kept in the cache folder, by the few passes of Numba that it takes (passes)
 program      all of this for one cell, found again as long as nothing about it has changed
 sweep        a program run over memory, forward and backward, on torch's own threads (launch)
 differentiable, operator   a sweep under autograd, and under torch's compiler

@@ -358,10 +358,11 @@ from numba import cfunc, types
 
 from throughtime.kernels.launch import take
 from throughtime.kernels.machine import byte, clear, copy, multiply
+from throughtime.kernels.passes import Straight
 {imports}
 
 
-@cfunc(types.void(types.int64), nopython=True, cache=True, error_model="numpy")
+@cfunc(types.void(types.int64), nopython=True, cache=True, error_model="numpy", pipeline_class=Straight)
 def sweep(table):
 '''
 
