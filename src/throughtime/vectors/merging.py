@@ -17,7 +17,7 @@ def expected_moves(
     words: kernel.Words, manner: kernel.Manner, counts: NDArray[np.int64], rows: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How often each input row and each output row is moved, for a place of the text, on average."""
-    kept = counts * (words.keep / 2**32) / len(words.ids)
+    kept = counts * (words.keep / 2**32) / counts.sum()  # not of the ids, which may be one process's share of them
     per_word = manner.window + 1.0  # windows have from 1 to `window` words on both sides
     owners = np.repeat(np.arange(len(counts)), np.diff(words.row_starts))
     inputs = np.bincount(words.rows, kept[owners] * per_word, minlength=rows[0]).astype(np.float64)
