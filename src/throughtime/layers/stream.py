@@ -58,7 +58,7 @@ class Stream(Generic[S]):
 
     def _compile(self) -> CompiledStep | None:
         if self._device.type != "cpu" or self._kind not in (torch.float32, torch.float64):
-            return None
+            return None  # and for a core without numbers of its own, which has no type to be compiled for
         try:
             return CompiledStep(self.core, self._state, self.batch, self._kind)
         except UntraceableError as error:
@@ -87,10 +87,11 @@ class Stream(Generic[S]):
 
     def step(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B H"]:
         """The outputs for the next item of every row."""
-        if x.shape != (self.batch, self.core.width) or x.dtype != self._kind or x.device != self._device:
+        kind, device = (x.dtype, x.device) if self._kind is None else (self._kind, self._device)
+        if x.shape != (self.batch, self.core.width) or x.dtype != kind or x.device != device:
             raise ArgumentError(
                 f"x is {tuple(x.shape)} of {x.dtype} on {x.device}; "
-                f"this stream reads {(self.batch, self.core.width)} of {self._kind} on {self._device}"
+                f"this stream reads {(self.batch, self.core.width)} of {kind} on {device}"
             )
         if self._compiled is not None:
             return self._compiled(x if x.is_contiguous() else x.contiguous())
@@ -100,8 +101,8 @@ class Stream(Generic[S]):
         return y
 
 
-def _numbers_of(core: Any, state: Any) -> tuple[torch.dtype, torch.device]:
-    """The type of numbers and the device of a core's weights, or of its state."""
+def _numbers_of(core: Any, state: Any) -> tuple[torch.dtype | None, torch.device]:
+    """The type of numbers and the device of a core's weights, or of its state; no type where it has neither."""
     tensors = [*core.parameters(), *(leaf for _, leaf in tree.leaves(state))]
-    first = next((tensor for tensor in tensors if tensor.is_floating_point()), torch.zeros(0))
-    return first.dtype, first.device
+    first = next((tensor for tensor in tensors if tensor.is_floating_point()), None)
+    return (None, torch.device("cpu")) if first is None else (first.dtype, first.device)
