@@ -9,7 +9,7 @@ import torch
 
 from throughtime import Padded, check_core, tree
 from throughtime.cells import GRU, LSTM, Elman, LayerNormLSTM, PhasedLSTM, Zoneout
-from throughtime.layers import Bidirectional, BothStates, Recurrent, Stack, Window
+from throughtime.layers import Bidirectional, BothStates, Convolution, Direct, Recurrent, Stack, Window
 from throughtime.layers.check import CAUSAL_LAWS, CORE_LAWS, exact
 
 Factory = Callable[[], Any]
@@ -41,8 +41,12 @@ CORES: dict[str, Factory] = {
     "Window of 5": lambda: Window(3, 4, window=5),
     "Window of 5, 2 layers": lambda: Window(3, 4, window=5, layers=2),
     "Window longer than the text": lambda: Window(3, 4, window=9),
+    "Convolution": lambda: Convolution(3, 2, widths=(2, 3)),
+    "Convolution wider than the text": lambda: Convolution(3, 4, widths=(9,)),
+    "Direct": lambda: Direct(3),
 }
-CAUSAL = [name for name in CORES if not ("Bidirectional" in name or "reverse" in name)]
+WHOLE = ("Bidirectional", "reverse", "Convolution")  # those that read the whole sequence
+CAUSAL = [name for name in CORES if not any(kind in name for kind in WHOLE)]
 
 
 def sequences(lengths: tuple[int, ...] = (7, 4, 1)) -> Padded:
@@ -87,7 +91,7 @@ def test_a_state_that_is_carried_in_matters(name):
     inputs = sequences()
     _, state = core(inputs)
     if not any(leaf.numel() for _, leaf in tree.leaves(state)):
-        assert name.startswith("Window of 1")
+        assert name.startswith(("Window of 1", "Convolution", "Direct"))
         return
     assert not torch.allclose(core(inputs, state)[0].data, core(inputs)[0].data)
 

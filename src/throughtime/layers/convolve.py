@@ -31,6 +31,8 @@ class Convolution(nn.Module):
 
     def __init__(self, width: int, hidden: int, *, widths: Sequence[int] = (3, 4, 5)) -> None:
         super().__init__()
+        if min(width, hidden) < 1:
+            raise ArgumentError(f"width and hidden must be at least 1; got {width} and {hidden}")
         if not widths or min(widths) < 1 or len(set(widths)) < len(widths):
             raise ArgumentError(f"widths must be different numbers from 1 on, one at least; got {list(widths)}")
         self.width, self.hidden, self.causal, self.widths = width, hidden * len(widths), False, tuple(widths)
@@ -46,6 +48,9 @@ class Convolution(nn.Module):
         """All steps at once. Raises `ArgumentError` for resets, across which filters would see."""
         if resets is not None:
             raise ArgumentError("a convolution sees across resets: give the pieces as sequences of their own")
+        _check(self, inputs)
+        if not inputs.steps:
+            return inputs.replace(inputs.data.new_zeros(len(inputs.data), 0, self.hidden)), NoState()
         x = inputs.zeroed().data.transpose(1, 2)
         outputs = []
         for size, filters in zip(self.widths, self.filters, strict=True):
@@ -67,6 +72,8 @@ class Direct(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        if width < 1:
+            raise ArgumentError(f"width must be at least 1; got {width}")
         self.width, self.hidden, self.causal = width, width, True
 
     def initial(self, batch: int) -> NoState:
@@ -77,8 +84,17 @@ class Direct(nn.Module):
         self, inputs: Padded, state: NoState | None = None, resets: Tensor | None = None
     ) -> tuple[Padded, NoState]:
         """The inputs."""
+        _check(self, inputs)
         return inputs.zeroed(), NoState()
 
     def step(self, x: Tensor, state: NoState) -> tuple[Tensor, NoState]:
         """The input."""
         return x, NoState()
+
+
+def _check(core: Convolution | Direct, inputs: Padded) -> None:
+    """Refuses inputs of another width."""
+    shape = tuple(inputs.data.shape)
+    if len(shape) != 3 or shape[2] != core.width:
+        name = type(core).__name__
+        raise ArgumentError(f"inputs {shape} do not fit {name}: inputs is B T D with D = {core.width}")

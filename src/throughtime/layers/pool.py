@@ -1,17 +1,18 @@
-"""Pools: from the outputs at all steps to one vector a sequence."""
+"""Pools: from the outputs at all steps to one vector a sequence. A sequence of no steps gives zeros."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from throughtime.errors import ArgumentError
 from throughtime.padded import Padded
 
 
 class LastPool(nn.Module):
-    """The output at each sequence's last step. Of a core with `both` directions, the second half of the features is
-    the backward cell's, whose last step is the first place.
+    """The output at each sequence's last step.
 
-    A sequence of no steps gives zeros, in every pool.
+    Of a core with `both` directions, of the same width each, the second half of the features is the backward cell's,
+    whose last step is the first place. Raises `ArgumentError` when there are no two halves.
 
     >>> LastPool()(Padded(torch.tensor([[[1.0], [2.0], [0.0]]]), torch.tensor([2])))
     tensor([[2.]])
@@ -24,14 +25,16 @@ class LastPool(nn.Module):
     def forward(self, outputs: Padded) -> Float[Tensor, "B H"]:
         """Picks one place of each row."""
         data = outputs.data
+        if self.both and data.shape[2] % 2:
+            raise ArgumentError(f"both directions are two halves of the features, of which there are {data.shape[2]}")
         if not data.shape[1]:
             return data.sum(1)
         rows = torch.arange(len(data), device=data.device)
-        last = data[rows, (outputs.lengths - 1).clamp(min=0).to(data.device)]
-        if not self.both:
-            return last
-        half = data.shape[2] // 2
-        return torch.cat([last[:, :half], data[:, 0, half:]], 1)
+        hidden = data[rows, (outputs.lengths - 1).clamp(min=0).to(data.device)]
+        if self.both:
+            half = data.shape[2] // 2
+            hidden = torch.cat([hidden[:, :half], data[:, 0, half:]], 1)
+        return hidden.masked_fill((outputs.lengths == 0).to(data.device)[:, None], 0.0)
 
 
 class MeanPool(nn.Module):
@@ -68,7 +71,7 @@ class AttentivePool(nn.Module):
     """The mean of the outputs with weights that are learnt: which steps matter for the answer.
 
     Formula: α_t = softmax_t(v · tanh(W h_t + b)); Σ_t α_t h_t.
-    Shapes: W A H, v A.
+    Shapes: W A H, b A, v A; `width` is A.
     Source: Yang et al. (2016), "Hierarchical Attention Networks", equations 5 to 7.
 
     >>> pool = AttentivePool(4, 3)
@@ -78,6 +81,8 @@ class AttentivePool(nn.Module):
 
     def __init__(self, hidden: int, width: int) -> None:
         super().__init__()
+        if min(hidden, width) < 1:
+            raise ArgumentError(f"hidden and width must be at least 1; got {hidden} and {width}")
         self.key = nn.Linear(hidden, width)
         self.query = nn.Parameter(torch.empty(width))
         nn.init.normal_(self.query, std=width**-0.5)
@@ -90,6 +95,5 @@ class AttentivePool(nn.Module):
 
     def forward(self, outputs: Padded) -> Float[Tensor, "B H"]:
         """The weighted mean."""
-        if not outputs.data.shape[1]:
-            return outputs.data.sum(1)
-        return (self.weights(outputs)[:, None] @ outputs.zeroed().data)[:, 0]
+        outputs = outputs.zeroed()
+        return (self.weights(outputs)[:, None] @ outputs.data)[:, 0]
