@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from throughtime.data.lanes import UNSCORED
-from throughtime.errors import DataError
+from throughtime.errors import ArgumentError, DataError
 from throughtime.padded import Padded
 
 POOL = 32  # batches among which sequences are sorted by length
@@ -21,7 +20,7 @@ class Labelled:
     """Sequences side by side, and the target of each: a number a row, or one a step."""
 
     inputs: Padded  # B T ids, or B T D numbers
-    targets: Tensor  # B ..., in the order of the rows; past a length a step's is UNSCORED
+    targets: Tensor  # B ..., in the order of the rows; past a length a step's is UNSCORED, of numbers NaN
 
     def to(self, device: torch.device) -> "Labelled":
         """The same batch on a device."""
@@ -29,27 +28,32 @@ class Labelled:
         return Labelled(Padded(inputs.data.to(device), inputs.lengths), self.targets.to(device))
 
     def split(self, parts: int) -> list["Labelled"]:
-        """The rows in groups, for one update out of several smaller steps; no more groups than there are rows."""
-        rows = torch.arange(len(self.inputs.lengths)).chunk(parts)
-        return [Labelled(self.inputs.take(some), self.targets[some.to(self.targets.device)]) for some in rows]
+        """The rows in even groups, for one update out of several smaller steps; no more groups than there are rows."""
+        rows = torch.arange(len(self.inputs.lengths))
+        groups = rows.tensor_split(max(1, min(parts, len(rows))))
+        return [Labelled(self.inputs.take(some), self.targets[some.to(self.targets.device)]) for some in groups]
 
 
 class Batches:
     """Batches of sequences of about the same length; which comes when is a function of (seed, epoch, position) alone.
 
     In every epoch the sequences are shuffled, sorted by length within each 32 batches, cut into batches of `rows`,
-    and the batches are shuffled. Every sequence comes once an epoch.
+    and the batches are shuffled. Every sequence comes once an epoch. `targets` is one tensor with a target a row, or
+    a tensor of steps for each sequence.
 
-    Raises `DataError` when there are none.
+    Raises `DataError` when there are none, `ArgumentError` when the targets do not fit them.
 
     >>> batches = Batches([torch.arange(n) for n in (3, 1, 2)], torch.tensor([0, 1, 1]), rows=2)
     >>> batches.chunks(0), sorted(len(batches.chunk(0, i).targets) for i in range(2))
     (2, [1, 2])
     """
 
-    def __init__(self, sequences: Sequence[Tensor], targets: Any, *, rows: int, seed: int = 0) -> None:
+    def __init__(
+        self, sequences: Sequence[Tensor], targets: Tensor | Sequence[Tensor], *, rows: int, seed: int = 0
+    ) -> None:
         if not len(sequences):
             raise DataError("there are no sequences to make batches of")
+        _check(sequences, targets, rows)
         self.sequences, self.targets, self.rows, self.seed = sequences, targets, rows, seed
         self.lengths = np.array([len(sequence) for sequence in sequences])
         self._order: tuple[int, list[NDArray[np.int64]]] = (-1, [])
@@ -76,17 +80,33 @@ class Batches:
         return self._order[1]
 
 
-def in_order(sequences: Sequence[Tensor], targets: Any, *, rows: int) -> list[tuple[NDArray[np.int64], Labelled]]:
+def in_order(
+    sequences: Sequence[Tensor], targets: Tensor | Sequence[Tensor], *, rows: int
+) -> list[tuple[NDArray[np.int64], Labelled]]:
     """All sequences once, sorted by length, in batches of so many rows with the places where these stood."""
+    _check(sequences, targets, rows)
     order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
     parts = [order[first : first + rows] for first in range(0, len(order), rows)]
     return [(part, gathered(sequences, targets, part)) for part in parts]
 
 
-def gathered(sequences: Sequence[Tensor], targets: Any, rows: NDArray[np.int64]) -> Labelled:
+def gathered(sequences: Sequence[Tensor], targets: Tensor | Sequence[Tensor], rows: NDArray[np.int64]) -> Labelled:
     """Some sequences as a batch."""
     inputs = Padded.of([sequences[row] for row in rows])
     if isinstance(targets, Tensor):
         return Labelled(inputs, targets[torch.from_numpy(rows)])
-    steps = torch.nn.utils.rnn.pad_sequence([targets[row] for row in rows], True, UNSCORED)
-    return Labelled(inputs, steps)
+    steps = [targets[row] for row in rows]
+    padding = float("nan") if steps[0].is_floating_point() else float(UNSCORED)
+    return Labelled(inputs, torch.nn.utils.rnn.pad_sequence(steps, True, padding))
+
+
+def _check(sequences: Sequence[Tensor], targets: Tensor | Sequence[Tensor], rows: int) -> None:
+    """Refuses what would come out wrong, or only after many batches."""
+    if rows < 1:
+        raise ArgumentError(f"rows must be at least 1; got {rows}")
+    if len(targets) != len(sequences):
+        raise ArgumentError(f"every sequence has a target: {len(sequences):,} and {len(targets):,} do not fit")
+    if not isinstance(targets, Tensor):
+        for row, (sequence, target) in enumerate(zip(sequences, targets, strict=True)):
+            if len(sequence) != len(target):
+                raise ArgumentError(f"sequence {row} has {len(sequence)} steps and {len(target)} targets, not one each")
