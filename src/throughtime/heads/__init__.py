@@ -1,5 +1,7 @@
 """Heads: from features to a loss and to predictions."""
 
+from throughtime.heads.classes import Classes, Ordinal, Several
+from throughtime.heads.regress import Quantiles, Regression
 from throughtime.heads.softmax import AdaptiveSoftmax, Softmax
 
-__all__ = ["AdaptiveSoftmax", "Softmax"]
+__all__ = ["AdaptiveSoftmax", "Classes", "Ordinal", "Quantiles", "Regression", "Several", "Softmax"]

@@ -1,5 +1,6 @@
 """Heads over numbers: one value, and quantiles."""
 
+import math
 from itertools import pairwise
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.errors import ArgumentError
+from throughtime.heads.softmax import wide
 from throughtime.tally import Tally
 
 
@@ -17,6 +19,7 @@ class Regression(nn.Module):
     Formula: y = W h + b; the loss is (y − t)², or Huber's: half of that within `delta`, delta (|y − t| − delta/2)
     beyond.
     Shapes: features ... H, targets ... K; a target that is NaN is not scored.
+    Source: Huber (1964), "Robust Estimation of a Location Parameter", for the second loss.
 
     >>> Regression(4, 2).loss(torch.zeros(3, 4), torch.zeros(3, 2)).count
     6
@@ -24,21 +27,24 @@ class Regression(nn.Module):
 
     def __init__(self, hidden: int, numbers: int, *, delta: float | None = None) -> None:
         super().__init__()
-        if delta is not None and not delta > 0:
-            raise ArgumentError(f"delta must be above 0; got {delta}")
+        _check_sizes(hidden, numbers)
+        if delta is not None and not 0 < delta < math.inf:
+            raise ArgumentError(f"delta must be a finite number above 0; got {delta}")
         self.linear, self.delta = nn.Linear(hidden, numbers), delta
 
     def loss(self, features: Float[Tensor, "*rows H"], targets: Float[Tensor, "*rows K"]) -> Tally:
         """The sum over numbers that are there, and their count."""
+        outputs = self(features)
+        _check_targets(targets, outputs.shape)
         wanted = ~torch.isnan(targets)
-        guess, truth = self(features)[wanted], targets[wanted]
+        guess, truth = outputs[wanted], targets[wanted].to(outputs)
         if self.delta is None:
             return Tally(F.mse_loss(guess, truth, reduction="sum"), int(wanted.sum()))
         return Tally(F.huber_loss(guess, truth, reduction="sum", delta=self.delta), int(wanted.sum()))
 
     def forward(self, features: Float[Tensor, "*rows H"]) -> Float[Tensor, "*rows K"]:
         """The numbers."""
-        return self.linear(features).float()  # type: ignore[no-any-return]
+        return wide(self.linear(features))
 
 
 class Quantiles(nn.Module):
@@ -55,21 +61,34 @@ class Quantiles(nn.Module):
 
     def __init__(self, hidden: int, numbers: int, *, levels: tuple[float, ...]) -> None:
         super().__init__()
-        if not levels or not levels[0] > 0 or not levels[-1] < 1 or any(a >= b for a, b in pairwise(levels)):
+        _check_sizes(hidden, numbers)
+        if not levels or not all(a < b for a, b in pairwise((0.0, *levels, 1.0))):
             raise ArgumentError(f"levels must rise within 0..1; got {levels}")
         self.numbers, self.levels = numbers, levels
         self.linear = nn.Linear(hidden, numbers * len(levels))
-        self.register_buffer("shares", torch.tensor(levels), persistent=False)
 
     def loss(self, features: Float[Tensor, "*rows H"], targets: Float[Tensor, "*rows K"]) -> Tally:
         """The sum over numbers that are there and their quantiles, and the count of the numbers."""
+        outputs = self(features)
+        _check_targets(targets, outputs.shape[:-1])
         wanted = ~torch.isnan(targets)
-        rest = targets[wanted][:, None] - self(features)[wanted]
-        shares = self.get_buffer("shares")
+        rest = targets[wanted].to(outputs)[:, None] - outputs[wanted]
+        shares = rest.new_tensor(self.levels)
         return Tally(torch.maximum(shares * rest, (shares - 1) * rest).sum(), int(wanted.sum()))
 
     def forward(self, features: Float[Tensor, "*rows H"]) -> Float[Tensor, "*rows K Q"]:
         """The quantiles, rising."""
-        outputs = self.linear(features).float().unflatten(-1, (self.numbers, len(self.levels)))
+        outputs = wide(self.linear(features)).view(*features.shape[:-1], self.numbers, len(self.levels))
         steps = F.softplus(outputs[..., 1:])
         return torch.cat([outputs[..., :1], outputs[..., :1] + steps.cumsum(-1)], -1)
+
+
+def _check_sizes(hidden: int, numbers: int) -> None:
+    if min(hidden, numbers) < 1:
+        raise ArgumentError(f"hidden and numbers must be at least 1; got {hidden} and {numbers}")
+
+
+def _check_targets(targets: Tensor, wanted: torch.Size) -> None:
+    """Refuses what would be spread over the outputs unseen."""
+    if targets.shape != wanted:
+        raise ArgumentError(f"targets {tuple(targets.shape)} do not fit outputs of {tuple(wanted)}")

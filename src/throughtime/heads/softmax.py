@@ -12,7 +12,7 @@ from throughtime.heads import fused
 from throughtime.tally import Tally
 
 
-def _wide(numbers: Tensor) -> Tensor:
+def wide(numbers: Tensor) -> Tensor:
     """The numbers in float32 at least, which sums of exponentials need."""
     return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
 
@@ -50,12 +50,12 @@ class Softmax(nn.Module):
             if count < len(targets):
                 features, targets = features[scored], targets[scored]
             return Tally(fused.cross_entropy(features, self.weight, self.bias, targets), count)
-        logits = _wide(F.linear(features, self.weight, self.bias))
+        logits = wide(F.linear(features, self.weight, self.bias))
         return Tally(F.cross_entropy(logits, targets.clamp(min=-1), ignore_index=-1, reduction="sum"), count)
 
     def log_probabilities(self, features: Float[Tensor, "*rows H"]) -> Float[Tensor, "*rows V"]:
         """log p of every symbol."""
-        return F.log_softmax(_wide(F.linear(features, self.weight, self.bias)), -1)
+        return F.log_softmax(wide(F.linear(features, self.weight, self.bias)), -1)
 
 
 class AdaptiveSoftmax(nn.Module):
@@ -87,12 +87,12 @@ class AdaptiveSoftmax(nn.Module):
         """The sum of −log p over scored targets, and their count."""
         features, targets = features.flatten(0, -2), targets.flatten()
         scored = targets >= 0
-        features, targets = _wide(features[scored]), targets[scored]
+        features, targets = wide(features[scored]), targets[scored]
         if not len(targets):
             return Tally(features.sum(), 0)
         return Tally(-self.bands(features, targets).output.sum(), len(targets))
 
     def log_probabilities(self, features: Float[Tensor, "*rows H"]) -> Float[Tensor, "*rows V"]:
         """log p of every symbol."""
-        flat = self.bands.log_prob(_wide(features.flatten(0, -2)))
+        flat = self.bands.log_prob(wide(features.flatten(0, -2)))
         return flat.view(*features.shape[:-1], -1)
