@@ -50,16 +50,18 @@ def _train(recipe: Vectors, out: Path, threads: int, *, as_json: bool) -> int:
     from throughtime.vectors.ranks import Ranks
 
     ranks = Ranks.from_environment()
-    if ranks is None or not ranks.rank:
-        return _make(recipe, out, threads, ranks, as_json=as_json)
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # one speaks for all
-        try:
+    if ranks is None:
+        return _make(recipe, out, threads, None, as_json=as_json)
+    if not ranks.rank:
+        with ranks:
+            return _make(recipe, out, threads, ranks, as_json=as_json)
+    try:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), ranks:
             return _make(recipe, out, threads, ranks, as_json=False)
-        except ThroughtimeError as error:
-            if ranks.agreed or isinstance(error, ArgumentError):
-                ranks.outlast_first()
-                return 2
-            raise
+    except ThroughtimeError:
+        if ranks.agreed:
+            return 2  # the first process speaks for all
+        raise
 
 
 def _make(recipe: Vectors, out: Path, threads: int, ranks: "Ranks | None", *, as_json: bool) -> int:
