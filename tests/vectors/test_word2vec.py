@@ -42,8 +42,7 @@ def model(**settings):
 
 
 def trained(text, *, threads=1, deterministic=False, state=None, **settings):
-    progress = list(model(**settings).train(text, threads=threads, deterministic=deterministic, state=state))[-1]
-    return progress
+    return list(model(**settings).train(text, threads=threads, deterministic=deterministic, state=state))[-1]
 
 
 def bits(table, folder):

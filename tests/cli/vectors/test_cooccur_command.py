@@ -90,6 +90,20 @@ def test_the_standard_input_and_another_table_are_read(tmp_path, monkeypatch, ca
     assert "words" in capsys.readouterr().out
 
 
+def test_what_is_not_read_is_counted(tmp_path, capsys):
+    home = tmp_path / "texts"
+    home.mkdir()
+    (home / "a.txt").write_bytes(b"a b \xff a b\n")
+    (home / "b.csv").write_text("id,body\n1,a c\n2,\n")
+    (home / ".hidden").write_text("d")
+    words = ["--text", home, "--out", tmp_path / "counts", "--minimum-count", 1, "--column", "body", "--json"]
+    assert "--invalid-bytes skip" in refused(capsys, *words)
+    assert commanded(*words, "--invalid-bytes", "skip") == 0
+    facts = json.loads(capsys.readouterr().out)
+    told = {name: facts[name] for name in ("words", "skipped_bytes", "null_cells", "hidden_files")}
+    assert told == {"words": 6, "skipped_bytes": 1, "null_cells": 1, "hidden_files": 1}
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
