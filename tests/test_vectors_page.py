@@ -88,24 +88,25 @@ def test_a_trillion_words_take_what_the_page_says():
     row = 4 * aligned(1, 100).shape[1]
     both, machines, words = 2 * 10**6 * row, 16, 10**12
     sent = 2 * (machines - 1) / machines * both
-    places = EXCHANGE_CHUNKS * CHUNK
-    exchanges = words / machines / places
     wire, adding = sent / 1.25e9, 1.5
     learning = words / (1.2e6 / 2 * 32 * machines)
+    exchanges = learning / (wire + adding)  # a round learns for as long as an exchange takes
     said = [
         f"{row} bytes",
         f"{both / 1e9:.2f} GB both",
         f"{sent / 1e9:.2f} GB",
-        f"{places:,} places",
-        f"{exchanges:,.0f} exchanges",
-        f"{exchanges * sent / 1e12:.0f} TB",
+        f"{EXCHANGE_CHUNKS} chunks, {EXCHANGE_CHUNKS * CHUNK:,} places",
+        f"in {EXCHANGE_CHUNKS * CHUNK / words * machines * learning:.3f} s",
+        f"{words / machines / exchanges / 1e6:.0f} million places",
+        f"{exchanges:,.0f}",
+        f"{exchanges * sent / 1e12:.1f} TB",
+        f"{wire + adding:.2f} s",
         f"{wire:.2f} s",
-        f"{exchanges * wire / 86400:.1f} days",
-        f"{exchanges * adding / 86400:.1f} days",
+        f"{exchanges * wire / 60:.0f} minutes",
+        f"{exchanges * adding / 60:.0f} minutes",
         f"{learning / 60:.0f} minutes",
+        f"{sent / 2 / (wire + adding) / 1e9:.2f} GB a second a machine",
         f"{words / 1.2e6 / 86400:.1f} days",
-        f"{exchanges / 200:,.0f} exchanges",
-        f"{(exchanges / 200 * (wire + adding) + learning) / 3600:.1f} hours",
         f"{words * 5.3 / 80e6 / 3600:.0f} hours",
         f"{words / machines / 1.7e6 / 3600:.0f} hours",
         f"{4 * words / machines / 1e9:.0f} GB",
