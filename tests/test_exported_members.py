@@ -52,7 +52,9 @@ def test_the_package_is_typed():
     assert (Path(throughtime.__file__).parent / "py.typed").is_file()
 
 
-@pytest.mark.parametrize("package", ["cells", "data", "drop_in", "heads", "layers", "models", "search", "vectors"])
+@pytest.mark.parametrize(
+    "package", ["cells", "data", "drop_in", "heads", "layers", "metrics", "models", "search", "vectors"]
+)
 def test_each_floor_has_the_names_that_it_lists(package):
     module = import_module(f"throughtime.{package}")
     names = getattr(module, "__all__", [])

@@ -1,1 +1,85 @@
-"""Judging: arrays in, numbers out. No model is known here."""
+"""Judging: arrays and tags in, numbers out. No model is known here, and what is undefined is None.
+
+classes      one class an item: accuracy, F1, the confusion matrix; stars, whose distance counts
+multilabel   any number of labels an item
+entities     spans in tags, by the rules in schemes; scheme errors, repair, conversion; spotting judges them
+calibration  whether probabilities are what they say, and the temperature that mends them
+forecasts    how far numbers in time were from what came; baselines, what a model has to be better than
+intervals    how sure any of it is, by the bootstrap
+scores       precision, recall and F1, from counts; given checks what comes in
+"""
+
+from throughtime.metrics.baselines import LinearForecast, drift, fit_linear, naive, seasonal_naive
+from throughtime.metrics.bootstrap import Interval, accuracy_interval
+from throughtime.metrics.calibration import (
+    Reliability,
+    brier_score,
+    expected_calibration_error,
+    negative_log_likelihood,
+    reliability,
+    temperature,
+    top_label,
+)
+from throughtime.metrics.classes import ClassScores, StarScores, class_scores, confusion_matrix, star_scores
+from throughtime.metrics.entities import Span, TagError, convert_tags, spans, tag_errors, write_tags
+from throughtime.metrics.forecasts import (
+    by_horizon,
+    coverage,
+    mean_absolute_error,
+    mean_absolute_scaled_error,
+    quantile_loss,
+    root_mean_squared_error,
+    symmetric_mean_absolute_percentage_error,
+    weighted_quantile_loss,
+)
+from throughtime.metrics.intervals import cell_interval, sum_interval
+from throughtime.metrics.multilabel import LabelScores, label_scores
+from throughtime.metrics.schemes import Forbidden, Scheme, transitions
+from throughtime.metrics.scores import Score
+from throughtime.metrics.spotting import EntityScores, entity_scores
+
+__all__ = [
+    "ClassScores",
+    "EntityScores",
+    "Forbidden",
+    "Interval",
+    "LabelScores",
+    "LinearForecast",
+    "Reliability",
+    "Scheme",
+    "Score",
+    "Span",
+    "StarScores",
+    "TagError",
+    "accuracy_interval",
+    "brier_score",
+    "by_horizon",
+    "cell_interval",
+    "class_scores",
+    "confusion_matrix",
+    "convert_tags",
+    "coverage",
+    "drift",
+    "entity_scores",
+    "expected_calibration_error",
+    "fit_linear",
+    "label_scores",
+    "mean_absolute_error",
+    "mean_absolute_scaled_error",
+    "naive",
+    "negative_log_likelihood",
+    "quantile_loss",
+    "reliability",
+    "root_mean_squared_error",
+    "seasonal_naive",
+    "spans",
+    "star_scores",
+    "sum_interval",
+    "symmetric_mean_absolute_percentage_error",
+    "tag_errors",
+    "temperature",
+    "top_label",
+    "transitions",
+    "weighted_quantile_loss",
+    "write_tags",
+]

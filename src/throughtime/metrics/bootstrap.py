@@ -36,8 +36,8 @@ def correlation_intervals(
     """The intervals of Spearman's and Pearson's correlation of two rows of numbers; None where none varies."""
     if len(one) < 2:
         return None, None
-    blocks = [correlations(one[drawn], other[drawn]) for drawn in _drawn(len(one), chance)]
-    spearman, pearson = (np.concatenate(kind) for kind in zip(*blocks, strict=True))
+    found = [correlations(one[places], other[places]) for places in drawn(len(one), chance)]
+    spearman, pearson = (np.concatenate(kind) for kind in zip(*found, strict=True))
     return percentiles(spearman), percentiles(pearson)
 
 
@@ -73,11 +73,17 @@ def number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _drawn(size: int, chance: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def drawn(size: int, chance: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Places drawn with replacement (R size), in blocks of bounded memory."""
+    for count in blocks(size):
+        yield chance.integers(0, size, (count, size))
+
+
+def blocks(size: int) -> Iterator[int]:
+    """How many resamples of so many numbers are held at a time; together, all of them."""
     step = max(1, BLOCK // size)
     for start in range(0, RESAMPLES, step):
-        yield chance.integers(0, size, (min(step, RESAMPLES - start), size))
+        yield min(step, RESAMPLES - start)
 
 
 def _pearson(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
