@@ -190,6 +190,17 @@ def test_progress_is_told_and_the_loss_falls(text, topics, monkeypatch):
     assert (progress.table().vectors != early).any()
 
 
+def test_the_learning_rate_falls_in_a_straight_line_to_almost_nothing():
+    rates = [model(learning_rate=0.5)._place(number, 4, 0).rate for number in range(8)]
+    assert rates == pytest.approx([0.5 * (1 - number / 8) for number in range(8)])
+    assert model(learning_rate=0.5)._place(2 * 10**6 - 1, 10**6, 0).rate == pytest.approx(0.5e-4)
+    places = [model(seed=3)._place(number, 4, 0) for number in (0, 3, 4)]
+    assert [place.start for place in places] == [0, 3 * CHUNK, 0]
+    assert places[0].key == places[1].key != places[2].key
+    assert model().rate == 0.025
+    assert model(architecture="cbow").rate == 0.05
+
+
 def test_what_is_at_its_end_tells_so_once(text):
     state = model().start(text)
     first = trained(text, state=state)
@@ -212,6 +223,16 @@ def test_a_stream_that_is_closed_stops_its_threads(text):
 def test_an_absurd_learning_rate_is_said_to_diverge(text):
     with pytest.raises(DivergedError, match=r"no number any more after .* epochs; choose a learning rate below 1e\+30"):
         trained(text, learning_rate=1e30)
+
+
+@pytest.mark.parametrize("score", [-1600, -90, -70, 0, 70, 1600])
+def test_a_loss_that_is_large_is_a_number(score):
+    text = corpus_of([list("ab") * 50])
+    state = model().start(text)
+    state.inputs[:, :16], state.outputs[:, :16] = 10, score / 160
+    progress = trained(text, state=state, learning_rate=1e-30, sample=0, negatives=1)
+    right, wrong = np.logaddexp(0, -score), np.logaddexp(0, score)  # half of the negatives are the word itself
+    assert progress.loss == pytest.approx(right + wrong / 2, rel=1e-4 if score < 0 else 0.5)
 
 
 def test_texts_of_one_word_teach_nothing_and_windows_end_with_their_text():

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from throughtime.kernels.maths import log, sigmoid
 from throughtime.kernels.rows import GROUP, LANES, SIZE, add, descend, dots
-from throughtime.kernels.vector import fill, load, prefetch, store
+from throughtime.kernels.vector import fill, load, maximum, prefetch, store
 
 NEGATIVE, HIERARCHICAL, SOFTMAX = 0, 1, 2
 MEASURED = 16  # the loss is that of one word in so many
+LOWEST_SCORE = np.float32(-80)
 inlined = njit(nogil=True, error_model="numpy", inline="always")
 dots_of_group, descend_group = dots(GROUP), descend(GROUP)
 load_lanes, store_lanes, fill_lanes = load("float32", LANES), store("float32", LANES), fill("float32", LANES)
@@ -190,8 +191,9 @@ def learn(memory: Memory, hidden: int, first: int, end: int, measured: bool) -> 
         factors = (label - sigmoid(scores)) * load_lanes(rates, group, GROUP)
         descend_group(hidden, places + 8 * group, memory.blocks, factors, memory.error)
         if measured:
-            sign = label + label - fill_lanes(np.float32(1))
-            store_lanes(memory.scores.ctypes.data, 0, LANES, log(sigmoid(sign * scores)))
+            right = (label + label - fill_lanes(np.float32(1))) * scores
+            seen = maximum(right, fill_lanes(LOWEST_SCORE))  # where σ is not 0 yet; below, log σ(s) is s
+            store_lanes(memory.scores.ctypes.data, 0, LANES, log(sigmoid(seen)) + (right - seen))
             for j in range(GROUP):
                 if memory.rates[group + j] > 0:
                     loss -= memory.scores[j]
