@@ -240,6 +240,9 @@ def test_what_a_killed_process_left_beside_is_no_hindrance(source, tmp_path, mon
     (partial / ".table.partial").mkdir()
     assert small(source, tmp_path / "table", "--deterministic") == 0
     assert names(tmp_path) == ["table", "text.txt"]
+    (partial / "000000000002").mkdir(parents=True)
+    assert small(source, tmp_path / "table", "--deterministic") == 0  # finished already
+    assert names(tmp_path) == ["table", "text.txt"]
 
 
 def test_a_signal_while_reading_or_counting_ends_it_at_once(source, tmp_path, monkeypatch):

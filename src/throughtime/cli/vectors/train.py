@@ -66,9 +66,11 @@ def _train(recipe: Vectors, out: Path, threads: int, *, as_json: bool) -> int:
 
 def _make(recipe: Vectors, out: Path, threads: int, ranks: "Ranks | None", *, as_json: bool) -> int:
     from throughtime.recipes.tables import finished, made, reading
+    from throughtime.vectors.checkpoint import clear
 
     began = time.perf_counter()
     if table := finished(recipe, out):
+        clear(out)  # for whoever was killed between the two
         _say(f"{out} is finished already.")
         return _print(table.facts["made"], began, as_json=as_json)
     with leaving(), ExitStack() as stack:
