@@ -102,7 +102,7 @@ def draw_curve(curve: Curve, path: Path, *, title: str = "", unit: str = "unit")
     axes.set(xlabel="updates", ylabel=f"nats per {unit}")
     axes.set_title(title, parse_math=False)
     axes.legend(frameon=False)
-    _save(axes, path)
+    save_figure(axes.figure, path)
 
 
 def draw_gradients(norms: Sequence[float], path: Path, *, title: str = "") -> None:
@@ -114,25 +114,34 @@ def draw_gradients(norms: Sequence[float], path: Path, *, title: str = "") -> No
     axes.semilogy(range(len(norms)), norms, color="#c2410c", linewidth=1.8)
     axes.set(xlabel="distance in steps, T − k", ylabel="‖∂L_T / ∂s_k‖")
     axes.set_title(title, parse_math=False)
-    _save(axes, path)
+    save_figure(axes.figure, path)
 
 
-def _axes(path: Path) -> Any:
-    """An empty drawing for a file of a kind that we draw."""
+def blank_figure(path: Path, size: tuple[float, float]) -> Any:
+    """An empty figure of a size in inches, for a file of a kind that we draw.
+
+    Raises `ArgumentError` for another kind of file, `MissingExtraError` without matplotlib.
+    """
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise ArgumentError(f"drawings go into a .png, .svg or .pdf file; got {path}")
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("matplotlib", "draw") from None
-    axes = Figure(figsize=(7, 4), layout="constrained").add_subplot()
+    return Figure(figsize=size, layout="constrained")
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Writes a figure into its file. Raises `StorageError` where that cannot be written."""
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; choose another file") from error
+
+
+def _axes(path: Path) -> Any:
+    """An empty drawing of a curve."""
+    axes = blank_figure(path, (7, 4)).add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e5e7eb")
     return axes
-
-
-def _save(axes: Any, path: Path) -> None:
-    try:
-        axes.figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}; choose another file") from error
