@@ -1,6 +1,8 @@
 """Shapes and types are checked while the tests run; in production they cost nothing. And a text to train on."""
 
 import random
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ hook = install_import_hook([f"throughtime.{name}" for name in CHECKED], "beartyp
 
 settings.register_profile("house", max_examples=40, deadline=None, derandomize=True)
 settings.load_profile("house")
+sys.path.insert(0, str(Path(__file__).parent / "kernels"))  # where `imitated` and `comparing` are imported from
 torch.set_num_threads(1)  # for small tensors more threads are slower, and far slower on a busy machine
 
 WORDS = ["the", "a", "cat", "dog", "bird", "sees", "hears", "follows", "red", "small", "old", "house", "river"]
@@ -21,6 +24,14 @@ WORDS = ["the", "a", "cat", "dog", "bird", "sees", "hears", "follows", "red", "s
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def imitated(monkeypatch):
+    """The kernels of cells that are new in this test run in Python: at once, where a compiler takes a second."""
+    from imitated import imitate
+
+    imitate(monkeypatch)
 
 
 @pytest.fixture(scope="session")

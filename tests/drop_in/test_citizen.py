@@ -238,6 +238,7 @@ def test_a_module_converts_to_a_stack(name):
     torch.testing.assert_close(outputs.data.transpose(0, 1), ours(x)[0])
 
 
+@pytest.mark.usefixtures("imitated")
 def test_the_projected_cell_is_a_lawful_cell():
     check_cell(ProjectedLSTM(3, 4, 2))
     check_cell(ProjectedLSTM(3, 4, 2, bias=False))

@@ -116,12 +116,12 @@ def module(source: str, name: str) -> Any:
     lines = ["" if line.startswith(skipped) else line for line in source.splitlines()]
     space = dict(WORLD)
     exec(compile("\n".join(lines), name, "exec"), space)  # noqa: S102
-    KERNELS[number] = space["sweep"]
+    KERNELS[number] = np.errstate(all="ignore")(space["sweep"])  # past a count lanes divide zero by zero, for nobody
     return SimpleNamespace(sweep=SimpleNamespace(address=number))
 
 
-@pytest.fixture
-def imitated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kernels of cells that are new in this test run in Python."""
+def imitate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the kernels of cells that are new in this test run in Python."""
     monkeypatch.setattr(build, "module", module)
+    monkeypatch.setattr(launch, "invoke", lambda function: KERNELS[function])
     monkeypatch.setattr(launch, "run", lambda function, table, threads: KERNELS[function](table))

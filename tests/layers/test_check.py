@@ -103,11 +103,13 @@ class PairedProjection(Simple):
 LAWFUL = [Simple, Counting, Begun, Nested, Memoryless, Reservoir, PairedProjection]
 
 
+@pytest.mark.usefixtures("imitated")
 @pytest.mark.parametrize("cell", LAWFUL)
 def test_a_lawful_cell_of_any_make_passes_in_silence(cell):
     assert check_cell(cell()) is None
 
 
+@pytest.mark.usefixtures("imitated")
 def test_checking_leaves_the_cell_and_the_seed_as_they_were():
     cell = LSTM(3, 4, recurrent_dropout=0.5).train()
     before, seed = {name: value.clone() for name, value in cell.state_dict().items()}, torch.get_rng_state()
