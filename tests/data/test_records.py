@@ -9,11 +9,10 @@ import polars
 import pytest
 
 from throughtime.data import rows
+from throughtime.data.class_files import ClassFiles, ClassFolder
 from throughtime.data.columns import find_columns
 from throughtime.data.lines import Lines
 from throughtime.data.records import (
-    ClassFiles,
-    ClassFolder,
     Counts,
     Layout,
     Record,
@@ -210,7 +209,7 @@ def test_a_cell_may_hold_several_labels(tmp_path, kind):
 
 
 def test_labels_are_words_numbers_or_truth_values():
-    assert [labels_of(cell, None, "") for cell in (3, 4.0, 0.5, True, " a ", "", [1, "b"])] == [
+    assert [labels_of(cell, None, "", 1) for cell in (3, 4.0, 0.5, True, " a ", "", [1, "b"])] == [
         ("3",),
         ("4",),
         ("0.5",),
@@ -220,7 +219,7 @@ def test_labels_are_words_numbers_or_truth_values():
         ("1", "b"),
     ]
     with pytest.raises(DataError, match="x, line 3: its label is an object, not a string"):
-        labels_of({"a": 1}, None, "x, line 3")
+        labels_of({"a": 1}, None, "x, line", 3)
 
 
 def test_ordinal_labels_are_whole_numbers(tmp_path):
@@ -231,6 +230,30 @@ def test_ordinal_labels_are_whole_numbers(tmp_path):
             ordinal_of(Record("x.csv, line", 9, "", (label,)))
     with pytest.raises(DataError, match=r"x.csv, line 9 has 2 labels; an ordinal one stands alone"):
         ordinal_of(Record("x.csv, line", 9, "", ("1", "2")))
+
+
+@pytest.mark.parametrize("kind", [".csv", ".jsonl", ".parquet"])
+def test_a_column_may_tell_what_belongs_together(tmp_path, kind):
+    content = [(f"some long sentence number {i}", i % 2, f"writer {i // 3}") for i in range(6)]
+    path = table(tmp_path, kind, content, ("text", "label", "writer"))
+    found = read_records(Records(path, Layout(group="writer")))  # which is neither text nor label then
+    assert [(record.text, int(record.labels[0]), record.group) for record in found.records] == content
+    refused(Records(path, Layout(group="riter")), "has no column 'riter'; did you mean 'writer'")
+
+
+def test_lines_of_a_text_file_are_texts(tmp_path):
+    path = written(tmp_path, "one, two\n\nthree\n", "lines.txt")
+    found = read_records(Records(path, Layout(labelled=False, missing="keep")))
+    assert [(record.row, record.text, record.labels) for record in found.records] == [
+        (1, "one, two", ()),
+        (2, "", ()),
+        (3, "three", ()),
+    ]
+    assert (found.counts.empty_texts, found.counts.missing_labels) == (1, 0)
+    refused(Records(path), "lines.txt: no one column is of few values")
+    refused(Records(written(tmp_path, "", "lines.txt")), "lines.txt has no rows; give some")
+    parted = Records(written(tmp_path, "a b|x\nc d|y\n", "parted.txt"), Layout(0, 1), Writing(delimiter="|"))
+    assert [record.labels for record in parted] == [("x",), ("y",)]
 
 
 def test_a_text_that_is_no_string_is_refused(tmp_path):

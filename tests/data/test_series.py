@@ -5,7 +5,7 @@ import numpy as np
 import polars
 import pytest
 
-from throughtime.data.clock import Pace, pace_of, parse_times
+from throughtime.data.clock import Pace, is_date, pace_of, parse_times
 from throughtime.data.precision import Checks, checked
 from throughtime.data.rows import Writing
 from throughtime.data.series import SeriesLayout, read_series, read_windows
@@ -138,6 +138,15 @@ def test_times_are_numbers_or_dates_with_zones_or_without():
         datetime(2020, 1, 1, 0, 0, 0, 500000),
     ]
     assert times("2020-01-01T01:00+01:00", "2020-01-01T00:00Z")[0] == times("2020-01-01")[0]
+    assert times("2020-02", "2020/03/01", "2020-04-01 00:00").astype("datetime64[M]").astype(int).tolist() == [
+        601,
+        602,
+        603,
+    ]
+    for cell in ("2020-1-1", "2020-13", "2020-02-30", "2020-01T05:00", "01/02/2020"):
+        assert not is_date(cell)
+        with pytest.raises(DataError, match="is no date such as"):
+            times("2020-01-01", cell)
     for cell in ("inf", "nan", "x", None):
         with pytest.raises(DataError, match="is neither a number nor a date"):
             times("1", cell)

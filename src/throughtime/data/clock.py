@@ -1,5 +1,6 @@
 """Times of a series: read from the cells of a column, and how regularly they follow on one another."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from throughtime.data.rows import Cell
 from throughtime.errors import DataError
 
 Times = NDArray[Any]  # datetime64[us], in UTC where a zone was told, or float64
+ISO = re.compile(r"(\d{4})[-/](\d\d)(?:[-/](\d\d))?(.*)")
 EXACT = 1e-6  # of a step, by which a distance may be off and still be a whole number of steps
 
 
@@ -39,26 +41,18 @@ class Pace:
 
 
 def is_date(cell: Cell) -> bool:
-    """Whether a cell is a date, or a date and a time: as ISO 8601 writes them.
+    """Whether a cell is a date, a month, or a date and a time: as ISO 8601 writes them, or with strokes.
 
-    >>> is_date("2016-07-01 13:00:00"), is_date("3.5"), is_date("20160701")
-    (True, False, False)
+    >>> is_date("2016-07-01 13:00:00"), is_date("2016/07"), is_date("3.5"), is_date("20160701")
+    (True, True, False, False)
     """
-    if isinstance(cell, date):
-        return True
-    if not isinstance(cell, str) or "-" not in cell.strip()[1:]:
-        return False
-    try:
-        datetime.fromisoformat(cell.strip())
-    except ValueError:
-        return False
-    return True
+    return isinstance(cell, date) or (isinstance(cell, str) and _parsed(cell) is not None)
 
 
 def parse_times(cells: Sequence[Cell], where: Callable[[int], str]) -> Times:
     """The times in cells: numbers, or dates as ISO 8601 writes them; `where` tells the place of a cell.
 
-    >>> parse_times(["2016-07-01", "2016-07-01T13:00+01:00"][:1], str), parse_times(["1", "2.5"], str)
+    >>> parse_times(["2016-07-01"], str), parse_times(["1", "2.5"], str)
     (array(['2016-07-01T00:00:00.000000'], dtype='datetime64[us]'), array([1. , 2.5]))
 
     Raises `DataError` for what is neither, for numbers among dates, and for dates of which some tell their zone.
@@ -90,10 +84,19 @@ def _date(cell: Cell, where: str) -> datetime:
         return cell
     if isinstance(cell, date):
         return datetime(cell.year, cell.month, cell.day)
+    if (moment := _parsed(str(cell))) is None:
+        raise DataError(f"{where}: time {cell!a:.40} is no date such as 2016-07-01 or 2016-07-01 13:00:00")
+    return moment
+
+
+def _parsed(cell: str) -> datetime | None:
+    found = ISO.fullmatch(cell.strip())
+    if found is None or (found[3] is None and found[4]):
+        return None
     try:
-        return datetime.fromisoformat(str(cell).strip())
+        return datetime.fromisoformat(f"{found[1]}-{found[2]}-{found[3] or '01'}{found[4]}")
     except ValueError:
-        raise DataError(f"{where}: time {cell!a:.40} is no date such as 2016-07-01 or 2016-07-01 13:00:00") from None
+        return None
 
 
 def first_out_of_order(times: Times) -> int | None:

@@ -58,13 +58,20 @@ class _Seen:
         return len(self.values) <= min(CLASSES, max(2, len(self.cells) // 2)) and not self.is_long and not fraction
 
 
-def find_columns(table: Table, text: str | int | None, label: str | int | None, *, labelled: bool = True) -> Columns:
+def find_columns(
+    table: Table,
+    text: str | int | None,
+    label: str | int | None,
+    *,
+    labelled: bool = True,
+    other: int | None = None,
+) -> Columns:
     """The columns of texts and, if there are to be labels, of labels.
 
     A column that is not given must be the only one that it can be, judged by the first rows: the text is the one
     column of strings, or of those the one that is not of few values, or the one of long strings (20 characters on
     average); the label is the one column with few values (at most 100, each twice on average). Among several, one that
-    is called `text` or `label` is meant.
+    is called `text` or `label` is meant. `other` is a column that is neither.
 
     Raises `DataError` with the columns there are, when one is not there or there is no choice or more than one.
     """
@@ -77,11 +84,11 @@ def find_columns(table: Table, text: str | int | None, label: str | int | None, 
         raise DataError(
             f"{table.file}: text and label are both column {texts[0].name!a:.80}; give two of {table.shown()}"
         )
-    texts = texts or _texts([column for column in columns if column not in labels])
+    texts = texts or _texts([column for column in columns if column not in labels and column.number != other])
     chosen = _one(table, texts, "text", "long strings")
     if not labelled and label is None:
         return Columns(chosen.number, None, f"the text is {_told(table, chosen, text)}")
-    others = [column for column in columns if column is not chosen]
+    others = [column for column in columns if column is not chosen and column.number != other]
     classes = [column for column in others if column.is_class]
     labels = labels or _preferred(classes, "label", otherwise=classes)
     labels = labels or (others if len(others) == 1 else [])

@@ -135,7 +135,7 @@ class Fasta:
         if self.labels is None:
             found: tuple[str, ...] = ()
         elif isinstance(self.labels, HeaderLabel):
-            found = labels_of(self.labels.of(header), None, f"{origin} {line}")
+            found = labels_of(self.labels.of(header), None, origin, line)
         elif name in self.labels:
             found = self.labels[name]
         elif self.missing == "refuse":
@@ -165,7 +165,7 @@ def labels_by_name(
         key, where = str("" if cells[0] is None else cells[0]).strip(), f"{table.origin} {number}"
         if not key:
             raise DataError(f"{where}: no name to go by in column {table.names[places[0]]!a:.80}")
-        labels = labels_of(cells[1], separator, where)
+        labels = labels_of(cells[1], separator, table.origin, number)
         if found.setdefault(key, labels) != labels:
             raise DataError(f"{where}: {key!a:.80} is {labels}, and {found[key]} further up; a name has one label")
     return found

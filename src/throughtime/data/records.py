@@ -1,9 +1,9 @@
-"""Labelled texts, record by record: from a table, from a folder per class, from a file per class.
+"""Labelled texts, record by record, from a table.
 
 Records stream, so that files of any number of rows are read in little memory; `read_records` holds them all.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from throughtime.data.columns import find_columns
-from throughtime.data.lines import Lines, files_in
-from throughtime.data.read import opened, read_text
 from throughtime.data.rows import Cell, Table, Writing, open_table
 from throughtime.data.tables import json_kind
 from throughtime.errors import ArgumentError, DataError, printable
@@ -30,6 +28,7 @@ class Record(NamedTuple):
     text: str  # without white space around
     labels: tuple[str, ...]  # none where there is none, or none was asked for
     name: str = ""  # of a sequence that has one
+    group: str = ""  # that is not to be torn apart, in a table where one column tells
 
     @property
     def where(self) -> str:
@@ -58,6 +57,7 @@ class Layout:
     """Which cells of a table are read.
 
     text, label   a column's name, or its number from 0; None has it found out
+    group         the column of what belongs together when rows are split; None: there is none
     separator     between the several labels of one cell; None: a cell is one label
     labelled      False where no labels are looked for, unless `label` is given
     missing       what becomes of empty texts and missing labels: refuse, skip (counted), or keep (counted)
@@ -65,6 +65,7 @@ class Layout:
 
     text: str | int | None = None
     label: str | int | None = None
+    group: str | int | None = None
     separator: str | None = None
     labelled: bool = True
     missing: Missing = "refuse"
@@ -76,7 +77,7 @@ class Layout:
     @property
     def numbered(self) -> bool:
         """Whether columns are given, and all by number."""
-        given = [str(column) for column in (self.text, self.label) if column is not None]
+        given = [str(column) for column in (self.text, self.label, self.group) if column is not None]
         return bool(given) and all(column.isdecimal() for column in given)
 
 
@@ -111,82 +112,22 @@ class Records:
         self.counts = Counts()
         layout = self.layout
         table = open_table(self.path, self.writing, numbered=layout.numbered)
-        columns = find_columns(table, layout.text, layout.label, labelled=layout.labelled)
+        group = None if layout.group is None else table.place(layout.group)
+        columns = find_columns(table, layout.text, layout.label, labelled=layout.labelled, other=group)
         self.chosen = columns.chosen + (f"; {_unnamed(table)}" if not table.header else "")
-        places = [columns.text] if columns.label is None else [columns.text, columns.label]
-        for number, cells in table.rows(places):
+        labelled = columns.label is not None
+        places = [columns.text, columns.text if columns.label is None else columns.label]
+        for number, cells in table.rows(places if group is None else [*places, group]):
             text = _text(cells[0], table.origin, number)
-            labels = labels_of(cells[1], layout.separator, f"{table.origin} {number}") if len(cells) > 1 else ()
-            record = Record(table.origin, number, text, labels)
-            if taken(record, self.counts, layout.missing, labelled=len(cells) > 1):
+            labels = labels_of(cells[1], layout.separator, table.origin, number) if labelled else ()
+            together = "" if group is None or cells[2] is None else str(cells[2]).strip()
+            record = Record(table.origin, number, text, labels, "", together)
+            if taken(record, self.counts, layout.missing, labelled=labelled):
                 yield record
         if table.lines is None:
             self.counts.bytes = self.path.stat().st_size
         else:
             self.counts.bytes, self.counts.skipped_bytes = table.lines.bytes, table.lines.skipped_bytes
-
-
-class ClassFolder:
-    """The records of a folder per class: the name of a folder is the label of each file in it, a file is a text.
-
-    Raises `DataError`, when read, for files beside the folders, and for what is unreadable, binary or not UTF-8.
-    """
-
-    def __init__(self, folder: Path, *, missing: Missing = "refuse", writing: Writing | None = None) -> None:
-        self.folder, self.missing, self.writing = folder, missing, writing or Writing()
-        self.counts: Counts = Counts()
-        self.origin = str(folder)
-        self.chosen = "a folder is a class, and each file in it a text"
-
-    def __iter__(self) -> Iterator[Record]:
-        self.counts = Counts()
-        for path in files_in(self.folder)[0]:
-            inside = path.relative_to(self.folder).parts
-            if len(inside) < 2:
-                raise DataError(
-                    f"{path} stands beside the folders of classes; put it into the folder of its class, or away"
-                )
-            record = Record(f"{path}, line", 1, self._content(path), (inside[0],))
-            if taken(record, self.counts, self.missing):
-                yield record
-
-    def _content(self, path: Path) -> str:
-        with opened(path) as file:
-            if not file.read(1):
-                return ""
-        if self.writing.encoding == "latin-1":
-            return "\n".join(Lines(path, encoding="latin-1")).strip()
-        text = read_text(path, self.writing.invalid_bytes)
-        self.counts.bytes += text.bytes
-        self.counts.skipped_bytes += text.skipped_bytes
-        return text.text.strip()
-
-
-class ClassFiles:
-    """The records of a file per class, in which a line is a text: one class after the other.
-
-    Raises `DataError`, when read, for what is unreadable, binary or not in its encoding, and (missing="refuse") for
-    an empty line.
-    """
-
-    def __init__(
-        self, files: Mapping[str, Path], *, missing: Missing = "refuse", writing: Writing | None = None
-    ) -> None:
-        self.files, self.missing, self.writing = dict(files), missing, writing or Writing()
-        self.counts: Counts = Counts()
-        self.origin = ", ".join(map(str, files.values()))
-        self.chosen = "a file is a class, and each line in it a text"
-
-    def __iter__(self) -> Iterator[Record]:
-        self.counts = Counts()
-        for label, path in self.files.items():
-            lines = Lines(path, encoding=self.writing.encoding, invalid_bytes=self.writing.invalid_bytes)
-            for number, line in enumerate(lines, 1):
-                record = Record(lines.origin, number, line.strip(), (label,))
-                if taken(record, self.counts, self.missing):
-                    yield record
-            self.counts.bytes += lines.bytes
-            self.counts.skipped_bytes += lines.skipped_bytes
 
 
 @dataclass(frozen=True)
@@ -239,11 +180,11 @@ def ordinal_of(record: Record) -> int:
     return int(value)
 
 
-def labels_of(cell: Cell, separator: str | None, where: str) -> tuple[str, ...]:
+def labels_of(cell: Cell, separator: str | None, origin: str, row: int) -> tuple[str, ...]:
     """The labels in a cell, each once: of a string, a number, a truth value, or a list of such.
 
-    >>> labels_of(" drama; war;drama", ";", "films.csv, line 2"), labels_of(4.0, None, ""), labels_of(None, None, "")
-    (('drama', 'war'), ('4',), ())
+    >>> labels_of(" drama; war;drama", ";", "films.csv, line", 2), labels_of(4.0, None, "", 1)
+    (('drama', 'war'), ('4',))
 
     Raises `DataError` for anything else.
     """
@@ -260,8 +201,8 @@ def labels_of(cell: Cell, separator: str | None, where: str) -> tuple[str, ...]:
     if isinstance(cell, int | float):
         return (str(int(cell)) if float(cell).is_integer() else str(cell),)
     if isinstance(cell, list) and not any(isinstance(part, list | dict) for part in cell):
-        return tuple(dict.fromkeys(label for part in cell for label in labels_of(part, None, where)))
-    raise DataError(f"{where}: its label is {json_kind(cell)}, not a string, a number or a list of them")
+        return tuple(dict.fromkeys(label for part in cell for label in labels_of(part, None, origin, row)))
+    raise DataError(f"{origin} {row}: its label is {json_kind(cell)}, not a string, a number or a list of them")
 
 
 def taken(record: Record, counts: Counts, missing: Missing, *, labelled: bool = True) -> bool:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, starmap
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,10 +100,12 @@ class Table:
 
 
 def open_table(path: Path, writing: Writing | None = None, *, numbered: bool = False) -> Table:
-    """The table in a file; its name tells the format, and what is neither `.jsonl`, `.ndjson` nor `.parquet` is CSV.
+    """The table in a file.
 
-    Where the writing leaves open whether a CSV file has names in its first line, it has none if columns are given by
-    number (`numbered`), or if a cell of its first line is a number or stands in the same column further down.
+    Its name tells the format: `.jsonl`, `.ndjson` and `.parquet`; the lines of `.txt` are one column, unless a
+    delimiter is given; anything else is CSV. Where the writing leaves open whether a CSV file has names in its first
+    line, it has none if columns are given by number (`numbered`), or if a cell of its first line is a number or stands
+    in the same column further down.
 
     Raises `DataError` when nothing is in the file, or a row does not fit, with its line.
     """
@@ -113,10 +116,12 @@ def open_table(path: Path, writing: Writing | None = None, *, numbered: bool = F
     lines = Lines(path, encoding=writing.encoding, invalid_bytes=writing.invalid_bytes)
     if kind in (".jsonl", ".ndjson"):
         return _json(path, lines)
+    if kind == ".txt" and writing.delimiter is None:
+        return _plain(lines)
     delimiter = writing.delimiter or ("\t" if kind == ".tsv" else ",")
     rows = csv_rows(lines.whole(), delimiter, str(path), quotes=writing.quotes)
-    full = (Row(number, cells) for number, cells in rows if cells)
-    sample = list(islice(full, SAMPLE + 1))
+    full = filter(itemgetter(1), rows)  # without blank lines
+    sample = list(starmap(Row, islice(full, SAMPLE + 1)))
     header = not numbered and _has_names(sample) if writing.header is None else writing.header
     if not sample[header:]:
         raise DataError(f"{path} has no rows" + (" but its names of columns" if sample else "") + "; give some")
@@ -129,7 +134,7 @@ def open_table(path: Path, writing: Writing | None = None, *, numbered: bool = F
     return Table(f"{path}, line", names, header, [_none_for_empty(row) for row in sample[header:]], lines, read)
 
 
-def _picked(rows: Iterable[Row], columns: Sequence[int]) -> Iterator[Row]:
+def _picked(rows: Iterable[tuple[int, Sequence[Cell]]], columns: Sequence[int]) -> Iterator[Row]:
     for number, cells in rows:
         yield Row(number, [cells[i] or None for i in columns])
 
@@ -144,6 +149,20 @@ def _has_names(sample: list[Row]) -> bool:
         if cell.strip() and (is_number(cell) or any(row.cells[i] == cell for row in sample[1:])):
             return False
     return True
+
+
+def _plain(lines: Lines) -> Table:
+    """A file that is no table, as one column: its lines."""
+    numbered = enumerate(lines, 1)
+    sample = [Row(number, [line or None]) for number, line in islice(numbered, SAMPLE)]
+    if not sample:
+        raise DataError(f"{lines.path} has no rows; give some")
+
+    def read(columns: Sequence[int]) -> Iterator[Row]:
+        for number, cells in chain(sample, ((number, [line or None]) for number, line in numbered)):
+            yield Row(number, [cells[i] for i in columns])
+
+    return Table(lines.origin, ["0"], False, sample, lines, read)
 
 
 def _json(path: Path, lines: Lines) -> Table:

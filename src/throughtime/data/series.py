@@ -155,7 +155,7 @@ def _one(rows: _Rows, values: Values, index: NDArray[np.int64]) -> Series:
                 f"{rows.where(row)}: time {str(rows.times[row])!a:.40} is not after the one before it"
                 f"{f' in series {name!a:.40}' if name else ''}; sort the rows, or tell series apart by a column of ids"
             )
-    labels = labels_of(rows.labels[first], None, rows.where(first)) if rows.labels else ()
+    labels = labels_of(rows.labels[first], None, rows.origin, rows.numbers[first]) if rows.labels else ()
     for i in index if rows.labels else ():
         if rows.labels[i] != rows.labels[first]:
             raise DataError(
@@ -212,7 +212,9 @@ def read_windows(
 
     flat, checks = checked(raw.reshape(-1, channels), where, missing)
     values = flat.reshape(raw.shape)
-    labels = [labels_of(cell, None, rows.where(i)) for i, cell in enumerate(rows.labels)] or [()] * len(values)
+    labels = [labels_of(cell, None, rows.origin, rows.numbers[i]) for i, cell in enumerate(rows.labels)] or [()] * len(
+        values
+    )
     series = [Series(str(rows.numbers[i]), values[i], None, labels[i]) for i in range(len(values))]
     names = tuple(f"channel {i}" for i in range(channels))
     return SeriesSet(series, names, f"a row is a series of {steps:,} times and {channels:,} channels, by {by}", checks)

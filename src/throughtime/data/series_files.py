@@ -46,7 +46,7 @@ def read_ts(path: Path, *, missing: Gaps = "refuse") -> SeriesSet:
             raise DataError(f"{lines.origin} {number} has {len(parts)} channels, the first series {channels}")
         series = _channels(parts, f"{lines.origin} {number}, channel ")
         _check_length(series.shape[1], head, f"{lines.origin} {number}")
-        values.extend(series.T.ravel())
+        values.frombytes(series.T.tobytes())
         sizes.append(series.shape[1])
         labels.append(label)
         where.append(number)
