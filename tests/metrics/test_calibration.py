@@ -150,6 +150,7 @@ def test_of_nothing_there_is_no_score():
         (lambda: reliability([0.5], [1], binning="equal"), "binning is 'equal'; choose width or mass"),
         (lambda: reliability([0.5], [1], bins=0), "bins must be from 1 to 10,000; got 0"),
         (lambda: reliability([1.5], [1]), "confidences lie between 0 and 1; got 1.5 to 1.5"),
+        (lambda: reliability([0.5], [2]), "right says whether each prediction is: 0 or 1; got 2 to 2"),
         (lambda: reliability([0.5], [1, 0]), "confidences have 1 items and right 2"),
         (lambda: reliability([[0.5]], [[1]]), "confidence and right must be rows"),
     ],

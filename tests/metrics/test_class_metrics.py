@@ -123,6 +123,8 @@ def test_json_has_names_and_numbers():
         (lambda: class_scores([[1, 2]]), r"as many rows as columns .* \(1, 2\)"),
         (lambda: class_scores([[-1]]), "counts items, 0 or more of a kind; got -1"),
         (lambda: class_scores([[np.nan, 0], [0, np.inf]]), r"matrix\[0, 0\] is nan \(2 such\)"),
+        (lambda: class_scores([[1]]).to_json([]), "1 scores need as many names, each its own; got 0 of them"),
+        (lambda: label_scores([[1, 0]], [[1, 0]]).to_json(["a", "a"]), "2 scores need .* got 1 of them"),
         (lambda: label_scores([[1, 2]], [[1, 0]]), r"labels\[0, 1\] is 2; a label is had \(1\) or not \(0\)"),
         (lambda: label_scores([1], [1]), "labels must be a table of items by labels"),
         (lambda: label_scores([[1]], [[1, 0]]), r"labels have the shape \(1, 1\) and predicted \(1, 2\)"),

@@ -16,7 +16,9 @@ from throughtime.metrics import (
     Span,
     TagError,
     convert_tags,
+    count_errors,
     entity_scores,
+    fitting_schemes,
     spans,
     tag_errors,
     transitions,
@@ -203,6 +205,26 @@ def test_errors_have_their_places(scheme, tags, found):
     assert tag_errors(tags, scheme) == [TagError(place, tags[place], fault) for place, fault in found]
 
 
+def test_errors_of_sentences_are_counted_with_the_first():
+    sentences = [[], ["B-X", "I-X"], ["O", "I-X", "I-Y"], ["S-X", "I-Y"]]
+    counted = count_errors(iter(sentences), "BIO")
+    assert (counted.sentences, counted.broken) == (4, 2)
+    # S is strange to BIO, but it is a tag, and no O.
+    assert counted.faults == {"I after O": 1, "type change": 2, "strange letter": 1}
+    assert counted.first == (2, TagError(1, "I-X", "I after O"))
+    assert count_errors([], "BIO").first is None
+    with pytest.raises(DataError, match="sentence 2, token 1: the tag 'x'"):
+        count_errors([["O"], ["x"]], "BIO")
+
+
+@pytest.mark.parametrize("scheme", LETTERS)
+def test_the_scheme_that_wrote_tags_fits_them(scheme):
+    sentences = [write_tags(entities, 3, scheme) for entities in all_span_sets(3)]
+    assert fitting_schemes(sentences) == [scheme]
+    assert fitting_schemes([["O", "O"]]) == list(LETTERS)
+    assert fitting_schemes([["B-X", "L-Y"]]) == []
+
+
 def test_perfect_is_1_and_sentences_in_any_order_count_the_same():
     labels = [["B-X", "I-X", "O"], ["O", "B-Y"], ["B-X"]]
     perfect = entity_scores(labels, labels)
@@ -247,6 +269,8 @@ def test_a_letter_alone_is_of_the_empty_type():
         (lambda: spans(["\x1b[2J"]), DataError, r"the tag '\\x1b\[2J'"),
         (lambda: spans(["B-X", "E-X"], "BIO"), DataError, "token 2: the tag 'E-X' has a letter that BIO has not"),
         (lambda: spans(["S-X"], "BILOU"), DataError, "has a letter that BILOU has not"),
+        (lambda: spans(["B-" + "X" * 9999]), DataError, "has 10,001 letters; 1,000 are the most"),
+        (lambda: transitions(["O"] * 10_001, "BIO"), ArgumentError, "10,001 labels are too many .* 10,000 are"),
         (lambda: spans([], "BIOS"), ArgumentError, "scheme is 'BIOS'; did you mean 'BIO'?"),
         (lambda: transitions(["X"], "BIO"), DataError, "token 1: the tag 'X'"),
         (lambda: write_tags([Span("X", 1, 3)], 2, "BIO"), ArgumentError, "leaves the sentence of 2 tokens"),

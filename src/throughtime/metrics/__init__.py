@@ -21,7 +21,17 @@ from throughtime.metrics.calibration import (
     top_label,
 )
 from throughtime.metrics.classes import ClassScores, StarScores, class_scores, confusion_matrix, star_scores
-from throughtime.metrics.entities import Span, TagError, convert_tags, spans, tag_errors, write_tags
+from throughtime.metrics.entities import (
+    Span,
+    TagError,
+    TagErrors,
+    convert_tags,
+    count_errors,
+    fitting_schemes,
+    spans,
+    tag_errors,
+    write_tags,
+)
 from throughtime.metrics.forecasts import (
     by_horizon,
     coverage,
@@ -51,6 +61,7 @@ __all__ = [
     "Span",
     "StarScores",
     "TagError",
+    "TagErrors",
     "accuracy_interval",
     "brier_score",
     "by_horizon",
@@ -58,11 +69,13 @@ __all__ = [
     "class_scores",
     "confusion_matrix",
     "convert_tags",
+    "count_errors",
     "coverage",
     "drift",
     "entity_scores",
     "expected_calibration_error",
     "fit_linear",
+    "fitting_schemes",
     "label_scores",
     "mean_absolute_error",
     "mean_absolute_scaled_error",

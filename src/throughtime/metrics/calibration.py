@@ -81,6 +81,10 @@ def reliability(
         raise ArgumentError(f"confidence and right must be rows (N); got the shapes {sure.shape} and {correct.shape}")
     if len(sure) and not 0 <= sure.min() <= sure.max() <= 1 + 1e-6:
         raise ArgumentError(f"confidences lie between 0 and 1; got {sure.min():g} to {sure.max():g}")
+    if not np.isin(correct, (0, 1)).all():
+        raise ArgumentError(
+            f"right says whether each prediction is: 0 or 1; got {correct.min():g} to {correct.max():g}"
+        )
     if not 1 <= bins <= 10_000:
         raise ArgumentError(f"bins must be from 1 to 10,000; got {bins}")
     edges = _edges(sure, bins, binning)

@@ -5,7 +5,7 @@ that take `matrices` take any stack of them (... K K) and give an array (...) wi
 are what `intervals.cell_interval` draws again. What people read has None there.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from throughtime.errors import ArgumentError
 from throughtime.metrics.bootstrap import number
 from throughtime.metrics.given import labels_of, numbers_of, same_length, weights_of
-from throughtime.metrics.scores import Score, f1s, mean, ratio, weighted_mean
+from throughtime.metrics.scores import Score, f1s, mean, named, ratio, weighted_mean
 
 LARGEST = 2**28  # cells of a confusion matrix: 2 GiB of them
 
@@ -63,7 +63,7 @@ class ClassScores:
             "macro_f1": self.macro_f1,
             "micro_f1": self.micro_f1,
             "weighted_f1": self.weighted_f1,
-            "classes": {name: score.to_json() for name, score in zip(names, self.classes, strict=True)},
+            "classes": named(names, self.classes),
         }
 
 
@@ -93,6 +93,10 @@ class StarScores:
     accuracy: float | None
     mean_absolute_error: float | None  # in stars
     quadratic_kappa: float | None  # 1 where all is right, 0 as by chance; None where chance cannot be wrong
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything."""
+        return asdict(self)
 
 
 def star_scores(matrix: ArrayLike) -> StarScores:

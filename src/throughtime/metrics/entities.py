@@ -1,6 +1,8 @@
 """Entities in tags: read, held to their scheme, repaired, written by another."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -35,6 +37,16 @@ class TagError(NamedTuple):
     place: int  # of its token, from 0
     tag: str
     fault: Fault
+
+
+@dataclass(frozen=True)
+class TagErrors:
+    """How well the tags of sentences keep to their scheme."""
+
+    sentences: int
+    broken: int  # sentences with an error
+    faults: dict[Fault, int]  # errors of each kind
+    first: tuple[int, TagError] | None  # the first of all, and the number of its sentence, from 0
 
 
 def spans(tags: Sequence[str], scheme: Scheme | None = None) -> list[Span]:
@@ -105,12 +117,47 @@ def tag_errors(tags: Sequence[str], scheme: Scheme) -> list[TagError]:
     """
     rules, parsed = rules_of(scheme), parse_tags(tags)
     edged = [OUTSIDE, *parsed, OUTSIDE]
-    found = []
+    found: list[TagError] = []
     for place, tag in enumerate(parsed):
-        before, after = edged[place], edged[place + 2]
-        for fault in _faults(rules, before, tag, after):
-            found.append(TagError(place, tags[place], fault))
+        faults = _faults(rules, edged[place], tag, edged[place + 2])
+        found.extend(TagError(place, tags[place], fault) for fault in faults)
     return found
+
+
+def count_errors(sentences: Iterable[Sequence[str]], scheme: Scheme) -> TagErrors:
+    """How many tags of sentences are not what their scheme would write, by what is wrong with them.
+
+    Raises `DataError` for what is no tag, naming the sentence.
+
+    >>> count_errors([["O"], ["O", "I-PER", "I-PER"], ["I-PER"]], "BIO")  # doctest: +ELLIPSIS
+    TagErrors(sentences=3, broken=2, faults={'I after O': 2}, first=(1, TagError(place=1, tag='I-PER', ...)))
+    """
+    faults: Counter[Fault] = Counter()
+    broken, first, count = 0, None, 0
+    for count, tags in enumerate(sentences, 1):
+        try:
+            errors = tag_errors(tags, scheme)
+        except DataError as error:
+            raise DataError(f"sentence {count}, {error}") from None
+        faults.update(error.fault for error in errors)
+        broken += bool(errors)
+        if errors and first is None:
+            first = (count - 1, errors[0])
+    return TagErrors(count, broken, dict(faults), first)
+
+
+def fitting_schemes(sentences: Iterable[Sequence[str]]) -> list[Scheme]:
+    """The schemes that all tags of sentences keep to, in the order of BIO, IOB1, IOE, IOE1, IOBES, BILOU.
+
+    More than one may be: of sentences without entities all are.
+
+    >>> fitting_schemes([["I-PER", "O"], ["I-PER", "B-PER"]])
+    ['IOB1']
+    """
+    fitting: list[Scheme] = ["BIO", "IOB1", "IOE", "IOE1", "IOBES", "BILOU"]
+    for tags in sentences:
+        fitting = [scheme for scheme in fitting if not tag_errors(tags, scheme)]
+    return fitting
 
 
 def convert_tags(tags: Sequence[str], source: Scheme, target: Scheme, *, repair: bool = False) -> list[str]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from throughtime.metrics.bootstrap import number
 from throughtime.metrics.given import marks_of, same_shape
-from throughtime.metrics.scores import Score, f1s, mean, ratio, weighted_mean
+from throughtime.metrics.scores import Score, f1s, mean, named, ratio, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class LabelScores:
             "micro_f1": self.micro_f1,
             "macro_f1": self.macro_f1,
             "weighted_f1": self.weighted_f1,
-            "labels": {name: score.to_json() for name, score in zip(names, self.labels, strict=True)},
+            "labels": named(names, self.labels),
         }
 
 

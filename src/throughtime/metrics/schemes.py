@@ -58,6 +58,9 @@ _RULES = {
     "IOBES": Rules("BIES", "BS", "ES"),
     "BILOU": Rules("BIES", "BS", "ES", bilou=True),
 }
+LETTERS = "OBIES"
+LONGEST = 1000  # letters of a tag
+MOST = 10_000  # labels between which transitions are told
 OUTSIDE = Tag("O", "", False)
 
 
@@ -76,7 +79,7 @@ def rules_of(scheme: str) -> Rules:
     return _RULES[scheme]
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def parse_tag(tag: str) -> Tag:
     """A tag in its parts; a letter without a type has the empty one.
 
@@ -88,6 +91,8 @@ def parse_tag(tag: str) -> Tag:
     letter, dash, kind = tag[:1], tag[1:2], tag[2:]
     if tag == "O":
         return OUTSIDE
+    if len(tag) > LONGEST:
+        raise DataError(f"the tag {tag[:20]!a:.60}... has {len(tag):,} letters; {LONGEST:,} are the most")
     if letter not in tuple("BIESLU") or (dash and (dash != "-" or not kind)):
         raise DataError(f"the tag {tag!a:.60} is of no scheme; tags are O, or B I E S L U with a type, as B-PER")
     return Tag(SPELLED.get(letter, letter), kind, letter in SPELLED)
@@ -143,15 +148,26 @@ def transitions(labels: Sequence[str], scheme: Scheme) -> Forbidden:
     A sentence without a forbidden transition is one that the scheme's writing gives, and the other way round.
     Tags with letters that the scheme has not may stand nowhere.
 
-    Raises `DataError` for labels that are no tags.
+    Raises `DataError` for labels that are no tags, `ArgumentError` for more than can be told.
 
     >>> transitions(["O", "B-PER", "I-PER"], "BIO").between.astype(int).tolist()
     [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
     """
     rules, tags = rules_of(scheme), parse_tags(labels)
+    if len(tags) > MOST:
+        raise ArgumentError(f"{len(tags):,} labels are too many to tell all transitions of; {MOST:,} are the most")
+    letters = np.array([LETTERS.index(tag.letter) for tag in tags], dtype=np.int64)
+    types = np.unique([tag.type for tag in tags], return_inverse=True)[1].astype(np.int64)
     strange = np.array([not has_letter(rules, tag) for tag in tags], dtype=bool)
-    between = np.array([[not may_follow(rules, one, other) for other in tags] for one in tags], dtype=bool)
-    start = np.array([not may_follow(rules, OUTSIDE, tag) for tag in tags], dtype=bool)
-    end = np.array([not may_follow(rules, tag, OUTSIDE) for tag in tags], dtype=bool)
-    between = between.reshape(len(tags), len(tags))
+    follows, outside = _follows(rules), LETTERS.index("O")
+    between = ~follows[letters[:, None], letters, (types[:, None] == types).astype(np.int64)]
+    start, end = ~follows[outside, letters, 0], ~follows[letters, outside, 0]
     return Forbidden(between | strange | strange[:, None], start | strange, end | strange)
+
+
+def _follows(rules: Rules) -> NDArray[np.bool_]:
+    """(5 5 2) whether a letter may follow another, of another type and of the same."""
+    pairs = [
+        [[may_follow(rules, Tag(a, "x", False), Tag(b, c, False)) for c in "yx"] for b in LETTERS] for a in LETTERS
+    ]
+    return np.array(pairs, dtype=bool)

@@ -1,12 +1,13 @@
 """Precision, recall and F1 of what was sought: of a class, a label, a type of entity."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from throughtime.errors import ArgumentError
 from throughtime.metrics.bootstrap import number
 
 
@@ -55,6 +56,13 @@ class Score:
             "predicted": self.predicted,
             "right": self.right,
         }
+
+
+def named(names: Sequence[str], scores: Sequence[Score]) -> dict[str, Any]:
+    """Scores for JSON, by their names. Raises `ArgumentError` where there are not as many, or a name comes twice."""
+    if len(names) != len(scores) or len(set(names)) != len(names):
+        raise ArgumentError(f"{len(scores)} scores need as many names, each its own; got {len(set(names))} of them")
+    return {name: score.to_json() for name, score in zip(names, scores, strict=True)}
 
 
 def ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,9 @@ class EntityScores:
     sentences: int
     tokens: int
     right_tags: int
-    counts: NDArray[np.int64]  # (sentences, 3) of each: entities right, predicted, true
+    counts: NDArray[np.int64] = field(
+        repr=False, compare=False
+    )  # (sentences, 3) of each: entities right, predicted, true
 
     @property
     def f1(self) -> float | None:
