@@ -84,6 +84,8 @@ def test_letters_of_other_schemes_are_forbidden_everywhere():
     assert (forbidden.start.tolist(), forbidden.end.tolist()) == ([False, False, True, True],) * 2
     assert not forbidden.between[:2, :2].any()
     assert transitions([], "BIO").between.shape == (0, 0)
+    whole = transitions(["O", "B-X", "E-X"], "IOBES").whole
+    assert whole.astype(int).tolist() == [[0, 0, 1, 0], [1, 1, 0, 1], [0, 0, 1, 0], [0, 0, 1, 0]]
 
 
 @pytest.mark.parametrize("target", SCHEMES)

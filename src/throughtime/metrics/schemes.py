@@ -71,6 +71,13 @@ class Forbidden(NamedTuple):
     start: NDArray[np.bool_]
     end: NDArray[np.bool_]
 
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """(K+1 K+1) all in one, as a CRF takes it: the start as the last row, the end as the last column."""
+        table = np.zeros((len(self.start) + 1, len(self.start) + 1), dtype=bool)
+        table[:-1, :-1], table[-1, :-1], table[:-1, -1] = self.between, self.start, self.end
+        return table
+
 
 def rules_of(scheme: str) -> Rules:
     """What a scheme allows. Raises `ArgumentError` for a name that is none."""
