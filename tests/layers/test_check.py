@@ -482,12 +482,14 @@ def one_way(path):
     )
 
 
+@pytest.mark.usefixtures("imitated")
 def test_a_scan_that_is_no_hand_loop_is_caught(monkeypatch):
     monkeypatch.setattr(check, "scan", forgetful)
     with pytest.raises(LawError, match="scan = a hand loop"):
         check_cell(LSTM(3, 4))
 
 
+@pytest.mark.usefixtures("imitated")
 def test_a_fast_path_with_other_values_is_caught(monkeypatch):
     run = fused.run
     monkeypatch.setattr(fused, "run", lambda cell, inputs, state, reverse: run(cell, inputs, state, False))
@@ -495,6 +497,7 @@ def test_a_fast_path_with_other_values_is_caught(monkeypatch):
         check_cell(LSTM(3, 4))
 
 
+@pytest.mark.usefixtures("imitated")
 def test_a_fast_path_with_other_gradients_is_caught(monkeypatch):
     def detached(cell, inputs, state, **options):
         return scan(cell, inputs, tree.detach(state), **options)
@@ -504,6 +507,7 @@ def test_a_fast_path_with_other_gradients_is_caught(monkeypatch):
         check_cell(LSTM(3, 4))
 
 
+@pytest.mark.usefixtures("imitated")
 def test_paths_that_agree_on_a_wrong_direction_are_caught(monkeypatch):
     for path in (scan, fold, check._torch_path, check._swept_path):
         monkeypatch.setattr(check, path.__name__, one_way(path))
