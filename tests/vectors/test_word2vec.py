@@ -1,13 +1,14 @@
 """Laws of training word2vec: the same bits, wherever it is cut and by how many threads, and words that are learned."""
 
 import hashlib
+import shutil
 import threading
 from itertools import islice
 
 import numpy as np
 import pytest
 
-from throughtime.errors import ArgumentError, DivergedError
+from throughtime.errors import ArgumentError, DivergedError, StorageError
 from throughtime.recipes.vectors import Vectors
 from throughtime.vectors import checkpoint
 from throughtime.vectors.corpus import corpus_of
@@ -113,6 +114,28 @@ def test_a_state_of_something_else_is_refused(text, tmp_path):
     for rows in (np.zeros((3, 16), np.float32), state.inputs.astype(float), state.inputs[:, ::-1]):
         with pytest.raises(ArgumentError, match="the state is that of another corpus or model: its inputs are"):
             trained(text, state=State(rows, state.outputs))
+
+
+def test_of_two_states_the_later_one_is_gone_on_with(text, tmp_path):
+    maker = model()
+    state = maker.start(text)
+    for chunk in (3, 4):
+        state.chunk = chunk
+        checkpoint.write(tmp_path / "t", state, maker.table(text, state), {}, text.sha256)
+        shutil.copytree(tmp_path / "t.partial" / f"{chunk:012}", tmp_path / f"{chunk}")
+    shutil.copytree(tmp_path / "3", tmp_path / "t.partial" / f"{3:012}")  # as a process leaves it that is killed
+    assert checkpoint.read(tmp_path / "t", maker.start(text), {}, text.sha256).chunk == 4
+
+
+def test_a_disk_that_refuses_leaves_no_folder(text, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise StorageError("full")
+
+    monkeypatch.setattr("throughtime.folder._fill", refuse)
+    state = model().start(text)
+    with pytest.raises(StorageError):
+        checkpoint.write(tmp_path / "t", state, model().table(text, state), {}, text.sha256)
+    assert not list(tmp_path.iterdir())
 
 
 CHANGES = {

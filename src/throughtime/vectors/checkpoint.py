@@ -8,6 +8,7 @@ A state is whole or absent, and the one before is removed only when the next is 
 """
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, Field, FiniteFloat
 
 from throughtime import folder
-from throughtime.errors import ArgumentError, RunError
+from throughtime.errors import ArgumentError, RunError, StorageError
 from throughtime.vectors.store import map_tensors, tensor_parts
 from throughtime.vectors.table import Table
 from throughtime.vectors.word2vec import State
@@ -46,9 +47,14 @@ def write(out: Path, state: State, table: Table, identity: dict[str, Any], sha25
     numbers = tensor_parts({"inputs": state.inputs, "outputs": state.outputs})
     if not folder.is_whole(home / name):
         shutil.rmtree(home / name, ignore_errors=True)
-        folder.write_new(
-            home / name, {FACTS: folder.to_bytes(facts.model_dump()), NUMBERS: numbers}, status="unfinished"
-        )
+        try:
+            folder.write_new(
+                home / name, {FACTS: folder.to_bytes(facts.model_dump()), NUMBERS: numbers}, status="unfinished"
+            )
+        except StorageError:
+            with suppress(OSError):  # unless there is an earlier state in it
+                home.rmdir()
+            raise
     for old in _states(home):
         if old.name != name:
             folder.unmark(old)
