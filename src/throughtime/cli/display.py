@@ -2,7 +2,7 @@
 
 import math
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.panel import Panel
@@ -18,8 +18,8 @@ SHORT = 160  # characters of a sample while training
 class Display:
     """A live bar on stderr where stderr is a terminal; plain lines elsewhere."""
 
-    def __init__(self, unit: str) -> None:
-        self.unit, self.console = unit, Console(stderr=True, highlight=False)
+    def __init__(self, recipe: Any) -> None:
+        self.recipe, self.console = recipe, Console(stderr=True, highlight=False)
         self.bar = Progress(
             BarColumn(bar_width=None),
             TaskProgressColumn(),
@@ -52,25 +52,19 @@ class Display:
         left = progress.seconds * (1 - progress.done) / progress.done if progress.done else 0.0
         facts = (
             f"{self.smooth:.3f} nats {self.smooth / math.log(2):.3f} bits  gradient {progress.gradient_norm:.2f}  "
-            f"{progress.units_per_second:,.0f} {self.unit[:4]}/s  {_clock(left)} left"
+            f"{progress.units_per_second:,.0f} {self.recipe.unit[:4]}/s  {_clock(left)} left"
         )
         self.bar.update(self.task, completed=progress.done, facts=facts, refresh=False)
         if progress.evaluation:
             self._evaluated(progress, progress.evaluation)
 
     def _evaluated(self, progress: "train.Progress", evaluation: "train.Evaluation") -> None:
-        score = evaluation.score.to_json()
-        nats, bits = score["nats_per_unit"], score["bits_per_unit"]
-        perplexity = "beyond measure" if score["perplexity"] is None else f"{score['perplexity']:.2f}"
-        part = f"{score['units']:,} held-out {self.unit}s"
-        what = f"all {part}, best weights:" if evaluation.final else f"{part}:"
-        line = (
-            f"[{_clock(progress.seconds)}] step {progress.step:,}, epoch {progress.epoch}: {what} {nats:.4f} nats, "
-            f"{bits:.4f} bits per {self.unit}, perplexity {perplexity}"
-        )
+        judged, how = self.recipe.tell(evaluation.score)
+        what = f"all {judged}, best weights:" if evaluation.final else f"{judged}:"
+        line = f"[{_clock(progress.seconds)}] step {progress.step:,}, epoch {progress.epoch}: {what} {how}"
         self.say(line + ("" if evaluation.best else " (not the best)"))
         sample = evaluation.sample if evaluation.final else evaluation.sample[:SHORT]
-        self.console.print(Panel(Text(sample), title="it writes", title_align="left", border_style="dim"))
+        self.console.print(Panel(Text(sample), title=self.recipe.shows, title_align="left", border_style="dim"))
 
 
 def _clock(seconds: float) -> str:

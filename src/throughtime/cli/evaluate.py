@@ -1,14 +1,15 @@
-"""throughtime evaluate RUN: how well a text is predicted."""
+"""throughtime evaluate RUN: how well a text is predicted, or texts are classified."""
 
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from throughtime.cli.parse import parse
+from throughtime.errors import ArgumentError, printable
 
 if TYPE_CHECKING:
     from throughtime.models import Scores
@@ -16,22 +17,43 @@ if TYPE_CHECKING:
 
 @dataclass
 class Options:
-    """Scores a text, or the run's own held-out part."""
+    """Scores a text by a language model, labelled texts by a classifier, or a run's own held-out part."""
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN", help="a run folder")]
-    text: Annotated[Path | None, tyro.conf.arg(help="the text to score; without it the run's own held-out part")] = None
+    text: Annotated[Path | None, tyro.conf.arg(help="of a language model: the text to score")] = None
+    data: Annotated[Path | None, tyro.conf.arg(help="of a classifier: the labelled texts to judge it by")] = None
     json: Annotated[bool, tyro.conf.arg(help="print one JSON object")] = False
 
 
 def command(words: list[str]) -> int:
     """Scores."""
     options = parse(Options, words, "evaluate")
-    scores, unit, skipped = evaluate(options.run, options.text)
+    from throughtime.recipes.language import Language
+    from throughtime.recipes.load import find_whole, load_from, recipe_of
+
+    home = find_whole(options.run)
+    recipe = recipe_of(home)
+    if isinstance(recipe, Language):
+        if options.data is not None:
+            raise ArgumentError(f"--data is for classifiers, and {options.run} holds a language model: give --text")
+        facts, rows = _of_language(home, recipe, options.text)
+    else:
+        if options.text is not None:
+            raise ArgumentError(f"--text is for language models, and {options.run} holds a classifier: give --data")
+        facts, rows = _of_classifier(load_from(home), recipe, options.data)
+    if options.json:
+        sys.stdout.write(json.dumps(facts, allow_nan=False) + "\n")
+        return 0
+    width = max(len(name) for name in rows)
+    sys.stdout.writelines(f"{name:<{width}}  {value}\n" for name, value in rows.items())
+    return 0
+
+
+def _of_language(home: Path, recipe: Any, text: Path | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The scores of a language model on a text, or on what its run held out."""
+    scores, unit, skipped = evaluate(home, recipe, text)
     if skipped:
         sys.stderr.write(f"{skipped:,} bytes that are not UTF-8 were skipped\n")
-    if options.json:
-        sys.stdout.write(json.dumps({**scores.to_json(), "skipped_bytes": skipped}, allow_nan=False) + "\n")
-        return 0
     rows = {
         f"nats per {unit}": f"{scores.nats_per_unit:.4f}",
         f"bits per {unit}": f"{scores.bits_per_unit:.4f}",
@@ -40,19 +62,39 @@ def command(words: list[str]) -> int:
         f"{unit}s": f"{scores.units:,}",
         "of them unknown": f"{scores.unknown:,}",
     }
-    width = max(len(name) for name in rows)
-    sys.stdout.writelines(f"{name:<{width}}  {value}\n" for name, value in rows.items())
-    return 0
+    return {**scores.to_json(), "skipped_bytes": skipped}, rows
 
 
-def evaluate(run: Path, text: Path | None) -> "tuple[Scores, str, int]":
+def evaluate(home: Path, recipe: Any, text: Path | None) -> "tuple[Scores, str, int]":
     """The scores of a run on a text, the name of its unit, and how many bytes of the file were skipped."""
-    from throughtime.recipes.load import data_of, find_whole, load_from, recipe_of
+    from throughtime.recipes.load import data_of, load_writer
 
-    home = find_whole(run)
-    writer, recipe = load_from(home), recipe_of(home)
+    writer = load_writer(home, recipe)
     if text is not None:
         read = recipe.read(text)
         return writer.score(read.text), recipe.unit, read.skipped_bytes
     data = data_of(home, recipe, writer)
     return writer.score_ids(data.valid, data.valid_bytes), recipe.unit, data.facts["skipped_bytes"]
+
+
+def _of_classifier(classifier: Any, recipe: Any, path: Path | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The scores of a classifier on labelled texts, or on what its run held out."""
+    if path is None:
+        part = recipe.data().valid
+        texts, labels, skipped = part.texts, part.labels, 0
+    else:
+        read = recipe.read(path)
+        sys.stderr.write(f"{read.chosen}\n")
+        texts, labels = [record.text for record in read.records], [record.labels for record in read.records]
+        skipped = read.counts.skipped
+    score, unknown = classifier.score(texts, labels), classifier.unknown(texts)
+    facts = {**score.to_json(), "unknown_units": unknown, "skipped_rows": skipped}
+    rows = {"texts": f"{score.texts:,}", "nats a text": f"{score.nats:.4f}"}
+    for name, value in score.facts.items():
+        if isinstance(value, float):
+            rows[name.replace("_", " ")] = f"{value:.4f}"
+    rows[f"unknown {classifier.units.kind}s"] = f"{unknown:,}"
+    for name, one in score.facts.get("classes", score.facts.get("labels", {})).items():
+        said = (f"{what} {'—' if one[what] is None else f'{one[what]:.4f}'}" for what in ("precision", "recall", "f1"))
+        rows[f"  {printable(name)}"] = f"{'  '.join(said)}  of {one['support']:,}"
+    return facts, rows

@@ -40,9 +40,9 @@ def command(words: list[str]) -> int:
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     if not 0 <= seed < 2**63:
         raise ArgumentError(f"--seed must be in 0..2^63; got {seed}")
-    from throughtime.recipes.load import load
+    from throughtime.recipes.load import writer_of
 
-    writer = load(options.run)
+    writer = writer_of(options.run, "generate")
     unknown = writer.unknown(options.prompt)
     if unknown:
         _note(f"{unknown} of the prompt's {writer.units.kind}s are not in the vocabulary and are read as <unk>")

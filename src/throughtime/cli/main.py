@@ -9,9 +9,10 @@ from io import TextIOWrapper
 from throughtime.errors import ArgumentError, ThroughtimeError, nearest, printable
 
 COMMANDS = {
-    "train": "learn from a file: throughtime train language --text FILE --out RUN",
+    "train": "learn from a file: throughtime train language --text FILE --out RUN; also: train classify",
     "generate": "write text with a trained model: throughtime generate RUN --prompt 'To be'",
-    "evaluate": "score a text, or a run's own held-out part: throughtime evaluate RUN --text FILE",
+    "predict": "classify texts with a trained model: throughtime predict RUN FILE",
+    "evaluate": "score a text, or a run's own held-out part: throughtime evaluate RUN --text FILE | --data FILE",
     "show": "what a run is, its curve, sizes and data: throughtime show RUN",
     "vectors": "word vectors, from counting to debiasing: throughtime vectors train --text FILE --out TABLE",
     "data": "list and fetch public corpora: throughtime data list | get NAME",
@@ -52,7 +53,10 @@ def run(words: list[str]) -> int:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "allocate" not in str(error):
             raise
-        return _refuse("there is not enough memory for this: choose smaller sizes (--hidden, --lanes, --steps; of vectors --dimension, --maximum-vocab)")
+        return _refuse(
+            "there is not enough memory for this: choose smaller sizes "
+            "(--hidden, --lanes, --steps; of vectors --dimension, --maximum-vocab)"
+        )
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # whoever read our output has gone, as `head` does

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from throughtime.cli.parse import parse
-from throughtime.errors import printable
+from throughtime.errors import ArgumentError, printable
 
 
 @dataclass
@@ -29,29 +29,33 @@ def command(words: list[str]) -> int:
     options = parse(Options, words, "show")
     from throughtime import folder
     from throughtime.inspect.draw import draw_curve, read_curve
+    from throughtime.recipes.language import Language
     from throughtime.recipes.load import facts_of, find_whole, load_from, recipe_of
 
     home = find_whole(options.run)
-    writer, recipe, manifest = load_from(home), recipe_of(home), folder.read_manifest(home)
+    model, recipe, manifest = load_from(home), recipe_of(home), folder.read_manifest(home)
+    of_language = isinstance(recipe, Language)
     curve = read_curve(_progress(options.run, home))
     facts: dict[str, Any] = {
         "run": str(options.run),
         "status": manifest.status,
-        "weights": sum(parameter.numel() for parameter in writer.model.parameters()),
+        "weights": sum(parameter.numel() for parameter in model.model.parameters()),
         "files": {name: entry.bytes for name, entry in manifest.files.items()},
         "recipe": recipe.model_dump(mode="json"),
-        "data": facts_of(home).model_dump(exclude_none=True),
+        "data": facts_of(home).model_dump(exclude_none=True) if of_language else folder.read_json(home, "data.json"),
         "validation": dict(zip(curve.validated, curve.validation, strict=True)),
         "final": curve.final.model_dump() if curve.final else None,
     }
     if options.curve:
         draw_curve(curve, options.curve, title=options.run.absolute().name, unit=recipe.unit)
     if options.gradients:
-        _draw_gradients(options, home, writer, recipe)
+        if not of_language:
+            raise ArgumentError(f"--gradients is for language models, and {options.run} holds a classifier")
+        _draw_gradients(options, home, model, recipe)
     if options.json:
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
-        sys.stdout.write(_page(facts, curve, recipe))
+        sys.stdout.write(_page(facts, curve, recipe, of_language=of_language))
     return 0
 
 
@@ -79,13 +83,28 @@ def _progress(run: Path, home: Path) -> str:
     return body[: body.rfind(b"\n") + 1].decode(errors="replace")
 
 
-def _page(facts: dict[str, Any], curve: Any, recipe: Any) -> str:
+def _page(facts: dict[str, Any], curve: Any, recipe: Any, *, of_language: bool) -> str:
     from throughtime.inspect.draw import sparkline
 
-    data, final = facts["data"], facts["final"]
+    rows = {"run": f"{facts['run']} ({facts['status']})", **(_language if of_language else _classifier)(facts, recipe)}
+    rows["files"] = ", ".join(f"{name} {size:,} B" for name, size in facts["files"].items())
+    if curve.validation:
+        ends = f"{curve.validation[0]:.3f} → {curve.validation[-1]:.3f}, best {min(curve.validation):.3f}"
+        unit = recipe.unit if of_language else "text"
+        rows["validation"] = f"{sparkline(curve.validation)} {ends} nats per {unit}"
+    if final := facts["final"]:
+        rows["final"] = _final(final, recipe.unit) if of_language else f"{final['nats_per_unit']:.4f} nats per text"
+    files = ("text", "train", "valid", "vectors")
+    changed = {k: v for k, v in facts["recipe"].items() if k not in files and v != _default(recipe, k)}
+    rows["settings"] = ", ".join(f"{name} {value}" for name, value in changed.items()) or "all defaults"
+    width = max(len(name) for name in rows)
+    return "".join(f"{name:<{width}}  {printable(value)}\n" for name, value in rows.items())
+
+
+def _language(facts: dict[str, Any], recipe: Any) -> dict[str, str]:
+    data = facts["data"]
     what = f"window of {recipe.window}" if recipe.core == "window" else recipe.cell
-    rows = {
-        "run": f"{facts['run']} ({facts['status']})",
+    return {
         "model": f"{what}, {recipe.layers} × {recipe.hidden}, {facts['weights']:,} weights",
         "units": f"{recipe.unit}, a vocabulary of {data['vocab']:,}",
         "text": f"{data['text']} ({data['text_bytes']:,} bytes, {data['skipped_bytes']:,} skipped)",
@@ -93,21 +112,32 @@ def _page(facts: dict[str, Any], curve: Any, recipe: Any) -> str:
         "training": f"{data['train_units']:,} {recipe.unit}s, {data['train_unknown']:,} unknown",
         "held out": f"{data['valid']}: {data['valid_units']:,} {recipe.unit}s, {data['valid_unknown']:,} unknown",
         **_vectors(facts),
-        "files": ", ".join(f"{name} {size:,} B" for name, size in facts["files"].items()),
     }
-    if curve.validation:
-        ends = f"{curve.validation[0]:.3f} → {curve.validation[-1]:.3f}, best {min(curve.validation):.3f}"
-        rows["validation"] = f"{sparkline(curve.validation)} {ends} nats per {recipe.unit}"
-    if final:
-        perplexity = "beyond measure" if final["perplexity"] is None else f"{final['perplexity']:.2f}"
-        rows["final"] = (
-            f"{final['nats_per_unit']:.4f} nats, {final['bits_per_unit']:.4f} bits per {recipe.unit}, "
-            f"perplexity {perplexity}, {final['bits_per_byte']:.4f} bits per byte"
-        )
-    changed = {k: v for k, v in facts["recipe"].items() if k not in ("text", "vectors") and v != _default(recipe, k)}
-    rows["settings"] = ", ".join(f"{name} {value}" for name, value in changed.items()) or "all defaults"
-    width = max(len(name) for name in rows)
-    return "".join(f"{name:<{width}}  {printable(value)}\n" for name, value in rows.items())
+
+
+def _classifier(facts: dict[str, Any], recipe: Any) -> dict[str, str]:
+    data = facts["data"]
+    parts = {"training": "train", "held out": "valid"}
+    return {
+        "model": f"{recipe.core}, {recipe.layers} × {recipe.hidden}, {facts['weights']:,} weights",
+        "classes": ", ".join(data["classes"][:50]),
+        "units": f"{recipe.unit}, a vocabulary of {data['vocab']:,}",
+        "sha256": data["train_sha256"],
+        **{
+            name: f"{data[part]}: {data[part + '_texts']:,} texts, {data[part + '_unknown']:,} of "
+            f"{data[part + '_units']:,} {recipe.unit}s unknown"
+            for name, part in parts.items()
+        },
+        **_vectors(facts),
+    }
+
+
+def _final(final: dict[str, Any], unit: str) -> str:
+    perplexity = "beyond measure" if final["perplexity"] is None else f"{final['perplexity']:.2f}"
+    return (
+        f"{final['nats_per_unit']:.4f} nats, {final['bits_per_unit']:.4f} bits per {unit}, "
+        f"perplexity {perplexity}, {final['bits_per_byte']:.4f} bits per byte"
+    )
 
 
 def _vectors(facts: dict[str, Any]) -> dict[str, str]:

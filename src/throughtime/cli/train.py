@@ -28,12 +28,10 @@ def command(words: list[str]) -> int:
     names = {str(recipe.model_fields[APPLICATION].default): recipe for recipe in APPLICATIONS}
     if words[:1] in (["--help"], ["-h"]):
         listing = "".join(f"  {name:<12}{_first_line(recipe)}\n" for name, recipe in names.items())
-        sys.stdout.write(f"usage: throughtime train APPLICATION --text FILE --out RUN [OPTIONS]\n\n{listing}")
+        sys.stdout.write(f"usage: throughtime train APPLICATION --out RUN [OPTIONS]\n\n{listing}")
         return 0
     if not words or words[0].startswith("-"):
-        raise ArgumentError(
-            f"train what? throughtime train APPLICATION --text FILE --out RUN; known: {', '.join(names)}"
-        )
+        raise ArgumentError(f"train what? throughtime train APPLICATION --out RUN [OPTIONS]; known: {', '.join(names)}")
     if words[0] not in names:
         raise ArgumentError(f"unknown application '{words[0]}'; {nearest(words[0], names)}")
     application = names[words[0]]
@@ -71,8 +69,8 @@ def _train(recipe: Any, out: Path, *, as_json: bool) -> int:
         from throughtime.cli.display import Display
         from throughtime.train import fit
 
-        display, progress = Display(recipe.unit), None
-        display.say(f"Reading {recipe.text}")
+        display, progress = Display(recipe), None
+        display.say(f"Reading {recipe.source}")
         stream = fit(recipe, out)
         with display:
             for progress in stream:
@@ -90,9 +88,8 @@ def _train(recipe: Any, out: Path, *, as_json: bool) -> int:
     else:
         display.say(f"Stopped. {out} is kept and can be used; the same command goes on from here.")
     display.say("Try next:")
-    display.say(f"  throughtime generate {out} --length 1000 --temperature 0.8")
-    display.say(f"  throughtime evaluate {out}")
-    display.say(f"  throughtime show {out}")
+    for line in recipe.advice(out):
+        display.say(f"  {line}")
     return 0 if progress is None or progress.final else 128 + stopped[0]
 
 

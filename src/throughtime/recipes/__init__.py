@@ -1,9 +1,10 @@
 """Recipes: one frozen model of settings for each application. `APPLICATIONS` lists them."""
 
+from throughtime.recipes.classify import Classify
 from throughtime.recipes.language import Language
 from throughtime.recipes.load import load
 from throughtime.recipes.read import read_recipe
 
-APPLICATIONS = (Language,)
+APPLICATIONS = (Language, Classify)
 
-__all__ = ["APPLICATIONS", "Language", "load", "read_recipe"]
+__all__ = ["APPLICATIONS", "Classify", "Language", "load", "read_recipe"]

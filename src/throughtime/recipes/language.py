@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from throughtime.errors import ArgumentError, DataError
+from throughtime.errors import DataError
 from throughtime.recipes.cells import CellName, make_cell
+from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace, Place, make_recipe
 from throughtime.recipes.transfer import FrozenUpdates, Taken, VectorsPath, is_frozen, take
 
@@ -51,6 +53,8 @@ class Language(BaseModel):
     """A language model of a text: it learns to say what comes next."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    shows: ClassVar[str] = "it writes"
 
     application: Literal["language"] = Field("language", description="which recipe this is")
     text: Place = Field(description="the text to learn from: a UTF-8 file")
@@ -161,6 +165,16 @@ class Language(BaseModel):
         return settings
 
     @property
+    def source(self) -> Path:
+        """What is read."""
+        return self.text
+
+    def advice(self, out: Path) -> tuple[str, ...]:
+        """What may be done with a run."""
+        say = f"throughtime generate {out} --length 1000 --temperature 0.8"
+        return say, f"throughtime evaluate {out}", f"throughtime show {out}"
+
+    @property
     def width(self) -> int:
         """The width of the embeddings; where a table of vectors decides, only of a recipe that is `settled`."""
         if self.embedding is not None:
@@ -236,7 +250,7 @@ class Language(BaseModel):
         model = self.settled(data).model_of(len(data.units))
         if data.taken is not None:
             data.taken.fill(model.embedding)
-        return model.to(self._device())
+        return model.to(device_of(self.device))
 
     def model_of(self, vocab: int) -> LanguageModel:
         """A new model for a vocabulary of that size."""
@@ -257,14 +271,6 @@ class Language(BaseModel):
             for width in widths
         ]
         return Stack(layers, residual=self.residual, dropout=self.dropout)
-
-    def _device(self) -> torch.device:
-        import torch
-
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ArgumentError("device 'cuda' is not there: torch finds no GPU; use --device cpu")
-        name = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-        return torch.device(name)
 
     def optimiser_for(self, model: LanguageModel) -> torch.optim.Optimizer:
         """A new optimiser for a model's weights."""
@@ -299,6 +305,12 @@ class Language(BaseModel):
 
         length = (240 if self.unit in ("character", "byte") else 60) * (4 if final else 1)
         return Writer(model, data.units).generate(length=length, temperature=0.8, seed=self.seed)
+
+    def tell(self, score: Scores) -> tuple[str, str]:
+        """What was judged, and how well it did."""
+        perplexity = f"{score.perplexity:.2f}" if math.isfinite(score.perplexity) else "beyond measure"
+        nats, bits = f"{score.nats_per_unit:.4f} nats", f"{score.bits_per_unit:.4f} bits per {self.unit}"
+        return f"{score.units:,} held-out {self.unit}s", f"{nats}, {bits}, perplexity {perplexity}"
 
     def notes(self, data: LanguageData) -> tuple[str, ...]:
         """What was cut, counted and taken from vectors, and the bytes that were skipped, if any."""

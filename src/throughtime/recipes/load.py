@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from throughtime.errors import ArgumentError, RunError
+from throughtime.recipes.classify import Classify
 from throughtime.recipes.language import Language, LanguageData
 from throughtime.recipes.read import make_recipe
 from throughtime.recipes.transfer import Sha256, VectorFacts
 
 if TYPE_CHECKING:
-    from throughtime.models import Writer
+    from torch import nn
 
+    from throughtime.data.units import Units
+    from throughtime.models import Writer
+    from throughtime.models.text_classifier import TextClassifier
+
+M = TypeVar("M", bound="nn.Module")
 Count = Annotated[int, Field(ge=0, lt=2**53)]
+
+
+class Classes(BaseModel):
+    """What data.json of a classifier tells of its classes."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    classes: Annotated[list[str], Field(min_length=2, max_length=1_000_000)]
 
 
 class Facts(BaseModel):
@@ -39,9 +54,10 @@ class Facts(BaseModel):
     vectors_sha256: Sha256 | None = None
 
 
-def load(run: str | Path) -> Writer:
+def load(run: str | Path) -> Writer | TextClassifier:
     """The trained model of a run folder, with its best weights; of an unfinished run, those of its last checkpoint.
 
+    What it is depends on what the run learned: a `Writer` of a language model, a `TextClassifier` of a classifier.
     Every file is checked against the manifest, and the weights' shapes against the recipe before memory is taken
     for them. Nothing in the folder is executed.
 
@@ -50,28 +66,59 @@ def load(run: str | Path) -> Writer:
     return load_from(find_whole(Path(run)))
 
 
-def load_from(home: Path) -> Writer:
+def load_from(home: Path) -> Writer | TextClassifier:
     """The trained model of a whole folder, as `find_whole` gives it. Raises `RunError` as `load` does."""
-    import torch
-
     from throughtime import folder
-    from throughtime.data.units import units_from_json
-    from throughtime.models import Writer
-    from throughtime.train import course
 
     folder.check_files(home)
     recipe = recipe_of(home)
+    return load_writer(home, recipe) if isinstance(recipe, Language) else load_classifier(home, recipe)
+
+
+def load_writer(home: Path, recipe: Language) -> Writer:
+    """The language model of a whole folder. Raises `RunError` as `load` does."""
+    from throughtime.models import Writer
+
+    units = _units(home, recipe)
+    return Writer(_filled(lambda: recipe.model_of(len(units)), home), units)
+
+
+def load_classifier(home: Path, recipe: Classify) -> TextClassifier:
+    """The classifier of a whole folder. Raises `RunError` as `load` does."""
+    from throughtime import folder
+    from throughtime.models.text_classifier import TextClassifier
+
+    units = _units(home, recipe)
+    classes = folder.check_form(Classes, folder.read_json(home, "data.json"), home / "data.json").classes
+    model = _filled(lambda: recipe.model_of(len(units), len(classes)), home)
+    return TextClassifier(model, units, classes, recipe.labels)
+
+
+def _units(home: Path, recipe: Language | Classify) -> Units:
+    from throughtime import folder
+    from throughtime.data.units import units_from_json
+
     units = units_from_json(folder.read_json(home, "vocabulary.json", folder.TEXT_LIMIT))
     if units.kind != recipe.unit:
         raise RunError(f"the vocabulary in {home} is of {units.kind}s, and its recipe is of {recipe.unit}s")
+    return units
+
+
+def _filled(make: Callable[[], M], home: Path) -> M:
+    """A model with the weights of a folder, whose shapes are looked at before memory is taken for them."""
+    import torch
+
+    from throughtime import folder
+    from throughtime.train import course
+
     with torch.device("meta"):
-        empty = recipe.model_of(len(units))
+        empty = make()
         limit = sum(parameter.nbytes for parameter in empty.parameters()) + course.HEADER_BYTES
     weights = folder.read_tensors(home, course.WEIGHTS, limit)
     course.check_weights(empty, weights, home)
-    model = recipe.model_of(len(units))
+    model = make()
     course.restore_weights(model, weights, home)
-    return Writer(model.eval(), units)
+    return model.eval()
 
 
 def facts_of(home: Path) -> Facts:
@@ -99,17 +146,41 @@ def data_of(home: Path, recipe: Language, writer: Writer) -> LanguageData:
     return data
 
 
-def recipe_of(home: Path) -> Language:
+def recipe_of(home: Path) -> Language | Classify:
     """The recipe of a whole run folder. Raises `RunError` when it is not one of ours."""
     from throughtime import folder
 
     values = folder.read_json(home, "recipe.json")
-    if values.get("application") != "language":
-        raise RunError(f"{home} holds a run of {values.get('application')!a:.60}; this version knows: language")
+    known: dict[str, type[Language] | type[Classify]] = {"language": Language, "classify": Classify}
+    application = values.get("application")
+    if not isinstance(application, str) or application not in known:
+        raise RunError(f"{home} holds a run of {application!a:.60}; this version knows: {', '.join(known)}")
     try:
-        return make_recipe(Language, values)
+        return make_recipe(known[application], values)
     except ArgumentError as error:
         raise RunError(f"the recipe in {home} does not fit this version: {error}") from None
+
+
+def writer_of(run: Path, use: str) -> Writer:
+    """The language model of a run. Raises `RunError` as `load` does, and when it is of something else."""
+    from throughtime.models import Writer
+
+    found = load(run)
+    if not isinstance(found, Writer):
+        raise RunError(
+            f"{run} holds a classifier, and {use} is for language models; try throughtime predict {run} FILE"
+        )
+    return found
+
+
+def classifier_of(run: Path, use: str) -> TextClassifier:
+    """The classifier of a run. Raises `RunError` as `load` does, and when it is of something else."""
+    from throughtime.models.text_classifier import TextClassifier
+
+    found = load(run)
+    if not isinstance(found, TextClassifier):
+        raise RunError(f"{run} holds a language model, and {use} is for classifiers; try throughtime generate {run}")
+    return found
 
 
 def find_whole(run: Path) -> Path:

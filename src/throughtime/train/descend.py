@@ -107,7 +107,8 @@ def descend(
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.step()
-        place = _next(place, batches, loss.count, tuple(after))
+        carries = next(tree.leaves(after), None) is not None  # else groups may be fewer in a smaller batch
+        place = _next(place, batches, loss.count, tuple(after) if carries else ())
         yield Update(place, loss, norm, rate)
 
 

@@ -1,0 +1,398 @@
+"""The recipe of a classifier of texts: every setting, and how the parts are made from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from throughtime.errors import DataError
+from throughtime.recipes import fields
+from throughtime.recipes.cells import CellName
+from throughtime.recipes.parts import device_of
+from throughtime.recipes.read import OptionalPlace, Place, make_recipe
+from throughtime.recipes.transfer import FrozenUpdates, Taken, VectorsPath, is_frozen, take
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from throughtime.data.batches import Batches
+    from throughtime.data.records import Labelled
+    from throughtime.data.units import Units, WordUnits
+    from throughtime.layers import Core
+    from throughtime.models.classifier import Classifier
+    from throughtime.models.text_classifier import ClassificationScore, TextClassifier
+
+CoreName = CellName | Literal["convolution", "average"]
+QUICK_TEXTS = 2000  # of the held-out part, at most, that are judged while training
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the texts: as they are, as numbers, and what is to be said of them."""
+
+    texts: list[str]
+    labels: list[tuple[str, ...]]
+    sequences: list[Tensor]
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class ClassifyData:
+    """Labelled texts, cut and counted."""
+
+    units: Units
+    classes: list[str]
+    train: Part
+    valid: Part
+    facts: dict[str, Any]  # where they came from and what was counted: data.json
+    chosen: str  # which columns were read, and why
+    taken: Taken | None = None
+
+
+class Classify(BaseModel):
+    """A classifier of texts: it learns which class a text has, which classes, or which place in an order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    shows: ClassVar[str] = "its worst mistakes"
+
+    application: Literal["classify"] = Field("classify", description="which recipe this is")
+    train: Place = Field(description="texts with labels: .csv .tsv .jsonl .parquet (.gz too), or a folder per class")
+    valid: OptionalPlace = Field(None, description="texts to validate on, instead of a part of --train")
+    held_out: float = Field(0.1, gt=0, lt=1, description="share of --train, of each class, held out to validate on")
+    text_column: str | None = Field(None, description="the column of texts, by name or number (found if there is one)")
+    label_column: str | None = Field(None, description="the column of labels (found if there is one choice)")
+    labels: Literal["single", "ordinal", "multiple"] = Field(
+        "single", description="one class a text; one of several that stand in an order (numbers); any number of them"
+    )
+    separator: str | None = Field(None, description="of --labels multiple: what stands between labels in a cell")
+    missing: Literal["refuse", "skip"] = Field("refuse", description="rows without a text or label: refuse, or skip")
+
+    unit: Literal["word", "character", "subword", "byte"] = Field("word", description="what texts are cut into")
+    minimum_count: int = Field(2, ge=1, description="units seen less often in training are <unk>")
+    maximum_vocab: int | None = Field(None, ge=1, le=1_000_000, description="most units of the vocabulary")
+    vectors: VectorsPath = None
+    frozen_updates: FrozenUpdates = 0
+
+    core: CoreName = Field("lstm", description="a recurrent cell, a convolution, or the mean of the embeddings")
+    both: bool = Field(True, description="of a recurrent core: read from both ends")
+    hidden: fields.Hidden = 128
+    layers: fields.Layers = 1
+    widths: tuple[int, ...] = Field((3, 4, 5), description="of a convolution: steps that its filters see")
+    embedding: int | None = Field(None, ge=1, le=65536, description="width of embeddings (that of --vectors, else 100)")
+    pool: Literal["maximum", "mean", "last", "attention"] | None = Field(
+        None, description="from all steps to one vector (mean of --core average, else maximum)"
+    )
+    dropout: fields.Rate = Field(0.5, description="of embeddings and of the vector that is classified")
+    word_dropout: fields.Rate = Field(0.1, description="units that are read as <unk> while training")
+    smoothing: fields.Rate = Field(0.0, description="of targets: share that goes to all classes alike")
+    balanced: bool = Field(False, description="classes weigh alike, however rare they are")
+
+    rows: int = Field(32, ge=1, le=65536, description="texts of a batch")
+    accumulate: fields.Accumulate = 1
+    minutes: fields.Minutes = None
+    epochs: fields.Epochs = Field(None, description="bound on the passes over the data (8 when neither is given)")
+    optimiser: fields.Optimiser = "adamw"
+    learning_rate: fields.LearningRate = 0.002
+    momentum: fields.Momentum = 0.0
+    weight_decay: fields.WeightDecay = 0.01
+    schedule: fields.Schedule = "cosine"
+    warmup_steps: fields.WarmupSteps = 50
+    clip: fields.Clip = 1.0
+    patience: fields.Patience = 0
+    evaluate_every: fields.EvaluateEvery = 200
+    precision: fields.Precision = "float32"
+    device: fields.Device = "auto"
+    seed: fields.Seed = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bounded(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("minutes") is None and values.get("epochs") is None:
+            return {**values, "epochs": 8}
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Classify:
+        recurrent = self.core in get_args(CellName)
+        if self.separator and self.labels != "multiple":
+            raise ValueError(f"separator is for --labels multiple; got --labels {self.labels}")
+        if (self.smoothing or self.balanced) and self.labels != "single":
+            raise ValueError(f"smoothing and balanced are for --labels single; got --labels {self.labels}")
+        if self.vectors and self.unit != "word":
+            raise ValueError(f"vectors needs --unit word, for they are of words; got --unit {self.unit}")
+        if self.frozen_updates and not self.vectors:
+            raise ValueError(f"frozen_updates needs --vectors; got {self.frozen_updates} and none")
+        if not recurrent and (self.layers > 1 or self.pool == "last"):
+            raise ValueError(f"layers and --pool last are for recurrent cores; got --core {self.core}")
+        if self.core != "convolution" and self.widths != (3, 4, 5):
+            raise ValueError(f"widths is for --core convolution; got --core {self.core}")
+        if self.word_dropout and self.unit == "byte":
+            raise ValueError("word_dropout needs units that can be unknown, which bytes cannot: give --word-dropout 0")
+        if self.momentum and self.optimiser != "sgd":
+            raise ValueError("momentum is for --optimiser sgd")
+        return self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings that make a run the run it is: all but where files lie and `device`."""
+        return self.model_dump(mode="json", exclude={"train", "valid", "vectors", "device"})
+
+    @property
+    def source(self) -> Path:
+        """What is read."""
+        return self.train
+
+    def advice(self, out: Path) -> tuple[str, ...]:
+        """What may be done with a run."""
+        return f"throughtime predict {out} FILE", f"throughtime evaluate {out} --data FILE"
+
+    def data(self) -> ClassifyData:
+        """Reads the texts, learns the units and classes of the training part, and counts what they lack.
+
+        Raises `DataError` when a file is missing or malformed, or when there are no two classes.
+        """
+        from throughtime.data.units import learn_units
+
+        read = self.read(self.train)
+        if self.valid is None:
+            train, valid = self._split(read)
+            held_out, hashed = f"{100 * self.held_out:g}% of the texts, of each class", _hash(read)
+        else:
+            other = self.read(self.valid)
+            train, valid, held_out, hashed = _pairs(read), _pairs(other), str(self.valid), _hash(other)
+        classes = self._classes(train, valid)
+        joined = "\n".join(text for text, _ in train)
+        units = learn_units(self.unit, joined, minimum_count=self.minimum_count, maximum_vocab=self.maximum_vocab)
+        learned, judged = (self._part(units, classes, some) for some in (train, valid))
+        facts = {
+            "train": str(self.train),
+            "train_sha256": _hash(read),
+            "valid": held_out,
+            "valid_sha256": hashed,
+            "classes": classes,
+            "vocab": len(units),
+            "skipped_rows": read.counts.skipped,
+            **_counts("train", learned, units),
+            **_counts("valid", judged, units),
+        }
+        return ClassifyData(units, classes, learned, judged, facts, read.chosen)
+
+    def read(self, path: Path) -> Labelled:
+        """Labelled texts, read as this recipe reads them."""
+        from throughtime.data.records import ClassFolder, Layout, Records, read_records
+
+        if path.is_dir():
+            return read_records(ClassFolder(path, missing=self.missing))
+        layout = Layout(text=self.text_column, label=self.label_column, separator=self.separator, missing=self.missing)
+        return read_records(Records(path, layout))
+
+    def _split(self, read: Labelled) -> tuple[list[Any], list[Any]]:
+        """The pairs of text and labels to learn from, and those that are held out."""
+        from throughtime.data.splits import stratified
+
+        pairs = _pairs(read)
+        parts = stratified([labels for _, labels in pairs], (1 - self.held_out, self.held_out), self.seed)
+        train, valid = ([pairs[i] for i in part] for part in parts)
+        return train, valid
+
+    def _classes(self, train: list[Any], valid: list[Any]) -> list[str]:
+        """The classes in their order: that of their names, or of their numbers.
+
+        Raises `DataError` for fewer than two, for several where one is wanted, for a class only in the held-out part.
+        """
+        seen = {label for _, labels in train for label in labels}
+        if self.labels != "multiple":
+            several = next((labels for _, labels in [*train, *valid] if len(labels) != 1), None)
+            if several is not None:
+                raise DataError(f"a text has {len(several)} labels, and --labels {self.labels} takes one")
+        if len(seen) < 2:
+            raise DataError(f"{self.train} has one class only, {min(seen)!a:.80}: there is nothing to tell apart")
+        new = sorted({label for _, labels in valid for label in labels} - seen)
+        if new:
+            raise DataError(f"label {new[0]!a:.80} is in the held-out texts only, so that it cannot be learned")
+        if self.labels != "ordinal":
+            return sorted(seen)
+        try:
+            return sorted(seen, key=int)
+        except ValueError as error:
+            raise DataError(f"--labels ordinal takes whole numbers, such as 1 to 5: {error}") from None
+
+    def _part(self, units: Units, classes: list[str], pairs: list[Any]) -> Part:
+        from throughtime.models.text_classifier import TextClassifier
+
+        reader = TextClassifier(cast("Any", None), units, classes, self.labels)
+        texts, labels = [text for text, _ in pairs], [labels for _, labels in pairs]
+        return Part(texts, labels, reader.encoded(texts), reader.targets(labels))
+
+    def begin(self, data: ClassifyData, kept: dict[str, Any] | None) -> ClassifyData:
+        """The data, with the vectors that the embeddings begin with."""
+        from dataclasses import replace
+
+        if not self.vectors:
+            return data
+        words = cast("WordUnits", data.units).words
+        width = self.embedding if kept is None else None
+        taken = take(self.vectors, words, width=width, kept=kept)
+        return replace(data, taken=taken, facts={**data.facts, **taken.to_json()})
+
+    def settled(self, data: ClassifyData) -> Classify:
+        """The recipe, with the width of the embeddings that the vectors say."""
+        if data.taken is None:
+            return self
+        return make_recipe(Classify, {**self.model_dump(), "embedding": data.taken.facts.dimension})
+
+    def batches(self, data: ClassifyData) -> Batches:
+        """The training part in batches of about the same length."""
+        from throughtime.data.batches import Batches
+
+        return Batches(data.train.sequences, data.train.targets, rows=self.rows, seed=self.seed)
+
+    def model(self, data: ClassifyData) -> Classifier:
+        """A new model, on the device; its embeddings are the vectors that were taken, if any were."""
+        weights = None
+        if self.balanced:
+            counts = data.train.targets.bincount(minlength=len(data.classes))
+            weights = counts.sum() / (len(counts) * counts)
+        model = self.settled(data).model_of(len(data.units), len(data.classes), weights)
+        if data.taken is not None:
+            data.taken.fill(cast("nn.Embedding", model.embedding))
+        return model.to(device_of(self.device))
+
+    def model_of(self, vocab: int, classes: int, weights: Tensor | None = None) -> Classifier:
+        """A new model for a vocabulary and classes of that number."""
+        from throughtime.heads import classes as heads
+        from throughtime.models.classifier import Classifier
+
+        core = self._core()
+        head: Any
+        if self.labels == "single":
+            head = heads.Classes(core.hidden, classes, smoothing=self.smoothing, weights=weights)
+        else:
+            head = (heads.Ordinal if self.labels == "ordinal" else heads.Several)(core.hidden, classes)
+        return Classifier(
+            vocab, core, self._pool(core.hidden), head, dropout=self.dropout, word_dropout=self.word_dropout
+        )
+
+    def _core(self) -> Core[Any]:
+        from throughtime.layers.convolve import Convolution, Direct
+        from throughtime.recipes.parts import both_ways, one_way
+
+        width = self.embedding or 100
+        if self.core == "convolution":
+            return Convolution(width, self.hidden, widths=self.widths)
+        if self.core == "average":
+            return Direct(width)
+        make = both_ways if self.both else one_way
+        return make(self.core, width, self.hidden, self.layers, dropout=self.dropout)
+
+    def _pool(self, hidden: int) -> nn.Module:
+        from throughtime.layers.pool import AttentivePool, LastPool, MaximumPool, MeanPool
+
+        pool = self.pool or ("mean" if self.core == "average" else "maximum")
+        if pool == "last":
+            return LastPool(both=self.both)
+        if pool == "attention":
+            return AttentivePool(hidden, 64)
+        return MaximumPool() if pool == "maximum" else MeanPool()
+
+    def optimiser_for(self, model: Classifier) -> torch.optim.Optimizer:
+        """A new optimiser for a model's weights."""
+        from throughtime.train import make_optimiser
+
+        rate, decay, momentum = self.learning_rate, self.weight_decay, self.momentum
+        return make_optimiser(self.optimiser, model, learning_rate=rate, weight_decay=decay, momentum=momentum)
+
+    def frozen(self, model: Classifier, step: int) -> tuple[nn.Parameter, ...]:
+        """The embeddings, as long as they are frozen."""
+        embedding = cast("nn.Embedding", model.embedding)
+        return (cast("nn.Parameter", embedding.weight),) if is_frozen(self.frozen_updates, step) else ()
+
+    def states(self, model: Classifier) -> list[Any]:
+        """None: nothing is carried from batch to batch."""
+        return []
+
+    def score(self, model: Classifier, data: ClassifyData, *, quick: bool) -> ClassificationScore:
+        """How well the held-out texts are classified; `quick` looks at 2,000 of them at most."""
+        part, reader = data.valid, self._reader(model, data)
+        step = -(-len(part.sequences) // QUICK_TEXTS) if quick else 1
+        return reader.score_encoded(part.sequences[::step], part.targets[::step])
+
+    def sample(self, model: Classifier, data: ClassifyData, *, final: bool) -> str:
+        """The mistakes among the held-out texts of which the model is surest."""
+        part, lines = data.valid, []
+        for place, said, share in self._reader(model, data).worst(part.sequences, part.targets, 20 if final else 3):
+            lines.append(f"{share:.2f} {said}, not {', '.join(part.labels[place])}: {part.texts[place][:100]}")
+        return "\n".join(lines)
+
+    def _reader(self, model: Classifier, data: ClassifyData) -> TextClassifier:
+        from throughtime.models.text_classifier import TextClassifier
+
+        return TextClassifier(model, data.units, data.classes, self.labels)
+
+    def tell(self, score: ClassificationScore) -> tuple[str, str]:
+        """What was judged, and how well it did."""
+        return f"{score.texts:,} held-out texts", score.sentence()
+
+    def notes(self, data: ClassifyData) -> tuple[str, ...]:
+        """What was read, counted and taken from vectors."""
+        facts, sizes = data.facts, data.train.targets
+        shares = sizes.bincount() if sizes.dim() == 1 else sizes.sum(0)
+        told = ", ".join(f"{name} {int(n):,}" for name, n in list(zip(data.classes, shares, strict=True))[:12])
+        more = f", ... {len(data.classes)} in all" if len(data.classes) > 12 else ""
+        return (
+            data.chosen,
+            f"{facts['train_texts']:,} texts to train on ({told}{more}), {facts['train_unknown']:,} of "
+            f"{facts['train_units']:,} {self.unit}s unknown; {facts['valid_texts']:,} held out, "
+            f"{facts['valid_unknown']:,} of {facts['valid_units']:,} unknown; a vocabulary of {facts['vocab']:,}; "
+            f"{facts['skipped_rows']:,} rows skipped",
+            *(data.taken.notes(self.frozen_updates) if data.taken else ()),
+        )
+
+    def files(self, data: ClassifyData) -> dict[str, bytes]:
+        """recipe.json, vocabulary.json and data.json."""
+        from throughtime.folder import to_bytes
+
+        return {
+            "recipe.json": to_bytes(json.loads(self.settled(data).model_dump_json())),
+            "vocabulary.json": to_bytes(data.units.to_json()),
+            "data.json": to_bytes(data.facts),
+        }
+
+    def card(self, model: Classifier, data: ClassifyData, score: Any) -> str:
+        """What the model is, what it was made from, and how good it is."""
+        size, facts = sum(parameter.numel() for parameter in model.parameters()), data.facts
+        rows = {
+            "model": f"{self.core}, {self.layers} × {self.hidden}, {size:,} weights",
+            "classes": ", ".join(data.classes[:50]),
+            "units": f"{self.unit}, a vocabulary of {len(data.units):,}",
+            "trained on": f"{facts['train']}: {facts['train_texts']:,} texts (sha256 {facts['train_sha256'][:12]}…)",
+            "validated on": f"{facts['valid']}: {facts['valid_texts']:,} texts",
+            "validation": "training was stopped before its end" if score is None else score.sentence(),
+        }
+        lines = [f"| {name} | {value} |" for name, value in rows.items()]
+        return "\n".join(["# A classifier of texts", "", "| what | value |", "| --- | --- |", *lines, ""])
+
+
+def _pairs(read: Labelled) -> list[tuple[str, tuple[str, ...]]]:
+    return [(record.text, record.labels) for record in read.records]
+
+
+def _hash(read: Labelled) -> str:
+    """The sha256 of what was read: texts and labels in their order."""
+    digest = hashlib.sha256()
+    for record in read.records:
+        digest.update(json.dumps([record.text, record.labels]).encode())
+    return digest.hexdigest()
+
+
+def _counts(name: str, part: Part, units: Units) -> dict[str, int]:
+    unknown = sum(int((ids == units.unknown).sum()) for ids in part.sequences) if units.unknown is not None else 0
+    sizes = {"texts": len(part.texts), "units": sum(len(ids) for ids in part.sequences), "unknown": unknown}
+    return {f"{name}_{what}": size for what, size in sizes.items()}

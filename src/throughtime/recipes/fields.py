@@ -1,0 +1,29 @@
+"""Settings that several recipes have, each with its bounds and what it is; a recipe gives the default."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Hidden = Annotated[int, Field(ge=1, le=65536, description="units of each layer")]
+Layers = Annotated[int, Field(ge=1, le=256, description="layers of the core")]
+Accumulate = Annotated[int, Field(ge=1, le=65536, description="groups that a batch is computed in, to save memory")]
+Minutes = Annotated[float | None, Field(gt=0, description="bound on the time, evaluations included")]
+Epochs = Annotated[int | None, Field(ge=1, description="bound on the passes over the data")]
+Optimiser = Annotated[Literal["adamw", "sgd"], Field(description="the optimiser")]
+LearningRate = Annotated[float, Field(gt=0, description="highest learning rate")]
+Momentum = Annotated[float, Field(ge=0, lt=1, description="of sgd")]
+WeightDecay = Annotated[float, Field(ge=0, description="of adamw, on matrices")]
+Schedule = Annotated[
+    Literal["cosine", "plateau", "constant"],
+    Field(
+        description="how the rate falls: to 1/100 over the run; to 1/4 at evaluations without a new best; not at all"
+    ),
+]
+WarmupSteps = Annotated[int, Field(ge=0, description="updates over which the rate rises at first")]
+Clip = Annotated[float, Field(gt=0, description="largest norm of the gradient of the mean loss")]
+Patience = Annotated[int, Field(ge=0, description="stop after so many evaluations without a new best (0: never)")]
+EvaluateEvery = Annotated[int, Field(ge=1, description="updates between evaluations")]
+Precision = Annotated[Literal["float32", "bfloat16"], Field(description="arithmetic of the forward pass")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], Field(description="where to compute")]
+Seed = Annotated[int, Field(ge=0, lt=2**63, description="of everything random")]
