@@ -158,6 +158,8 @@ def test_paces_are_told_with_their_gaps():
     assert pace_of(np.array(hours, "datetime64[us]")) == Pace(3600.0, "seconds", 2, 4, 0)
     months = [datetime(2019 + m // 12, m % 12 + 1, 1) for m in (0, 1, 2, 3, 6, 7)]
     assert pace_of(np.array(months, "datetime64[us]")) == Pace(1.0, "months", 1, 2, 0)
+    uneven = np.array(["2020-01-01", "2020-02-03", "2020-03-01"], "datetime64[us]")
+    assert pace_of(uneven) == Pace(27 * 86400.0, "seconds", 0, 0, 1)
     assert pace_of(np.array([0.0, 0.1, 0.2, 0.30000000000000004, 0.4])).is_regular
     assert pace_of(np.array([0.0, 1.0, 2.0, 2.5, 3.5])) == Pace(1.0, "numbers", 0, 0, 1)
     assert pace_of(np.array([1.0])) is None

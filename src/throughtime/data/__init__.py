@@ -1,1 +1,1 @@
-"""Data: reading texts, records, sentences and series; splits and inventories; units, lanes of chunks, public corpora."""
+"""Data: reading texts, records, sentences and series; splits and inventories; units, lanes of chunks, corpora."""

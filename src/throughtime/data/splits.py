@@ -111,8 +111,8 @@ def _dealt(codes: Indices, count: int, classes: tuple[Indices, int], shares: NDA
     weights = 1 / np.maximum(held.sum(0), 1)
     dealt = np.empty(count, np.int64)
     for group in order:
-        # To take x from a part lowers the sum of squares of what is wanting by x (2 wanting - x): the most, wins.
-        gain = ((2 * wanting - held[group]) * (held[group] * weights)).sum(1)
+        # To give x lowers the sum of squares of what is wanting by x (2 wanting - x), of which x² is the same for all.
+        gain = (wanting * (held[group] * weights)).sum(1)
         best = int(np.argmax(gain))
         dealt[group] = best
         wanting[best] -= held[group]
