@@ -186,7 +186,8 @@ class Classify(BaseModel):
 
     def read(self, path: Path) -> Labelled:
         """Labelled texts, read as this recipe reads them."""
-        from throughtime.data.records import ClassFolder, Layout, Records, read_records
+        from throughtime.data.class_files import ClassFolder
+        from throughtime.data.records import Layout, Records, read_records
 
         if path.is_dir():
             return read_records(ClassFolder(path, missing=self.missing))
