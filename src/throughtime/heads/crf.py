@@ -1,7 +1,7 @@
 """A conditional random field: one distribution over all the labels of a sequence together."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -65,18 +65,18 @@ class CRF(nn.Module):
             parts[1:] = [part.masked_fill(bar, -torch.inf) for part, bar in zip(parts[1:], barred, strict=True)]
         return Scores(*parts)
 
-    def loss(self, features: Padded, targets: Int[Tensor, "B T"]) -> Tally:
+    def loss(self, features: Padded, targets: Shaped[Tensor, "B T"]) -> Tally:
         """The sum of −log p(target) over the rows, and the count of their positions.
 
         Raises `ArgumentError` for a target that is none of the labels, or that goes a way that is forbidden.
         """
-        _check_shape(targets, features)
+        _check_targets(targets, features)
         total = paths.nats(self.scores(features.data), features.lengths, targets.long())
         return Tally(total, int(features.lengths.sum()))
 
-    def log_probability(self, features: Padded, targets: Int[Tensor, "B T"]) -> Float[Tensor, " B"]:
+    def log_probability(self, features: Padded, targets: Shaped[Tensor, "B T"]) -> Float[Tensor, " B"]:
         """log p(target) of each row. Raises as `loss` does."""
-        _check_shape(targets, features)
+        _check_targets(targets, features)
         return paths.log_probability(self.scores(features.data), features.lengths, targets.long())
 
     @torch.no_grad()
@@ -92,11 +92,13 @@ class CRF(nn.Module):
         return features.replace(paths.marginals(self.scores(features.data), features.lengths))
 
 
-def _check_shape(targets: Tensor, features: Padded) -> None:
+def _check_targets(targets: Tensor, features: Padded) -> None:
     if targets.shape != features.data.shape[:2]:
         raise ArgumentError(
             f"targets {tuple(targets.shape)} do not fit features {tuple(features.data.shape)}: one for each position"
         )
+    if targets.is_floating_point() or targets.dtype == torch.bool:
+        raise ArgumentError(f"targets are {targets.dtype}; they have to be integers, the numbers of labels")
 
 
 def _check(forbidden: Tensor, labels: int) -> None:

@@ -20,4 +20,11 @@ word2vec     skip-gram and CBOW, with three objectives and with parts of words, 
              numbers the parts of words
 best         the best of very many scores, for the neighbours of words
 decimal      numbers to text and back, for files of vectors
+
+And the loops of conditional random fields; `throughtime.heads.paths` calls them:
+
+chain        the door: tensors to a table of addresses, on torch's own threads
+lattice      what the loops share: that table, and a thread's memory
+crf          sums over all paths, and their posteriors, which are their gradients
+viterbi      the best path
 """

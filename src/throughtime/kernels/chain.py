@@ -91,9 +91,9 @@ def _check(scores: Scores, lengths: Tensor, targets: Tensor | None) -> None:
     batch, steps, labels = scores.emissions.shape
     whole = targets is None or (targets.shape == (batch, steps) and targets.dtype == torch.int64 and targets.is_cpu)
     shapes = [tuple(part.shape) for part in scores[1:]] == [(labels, labels), (labels,), (labels,)]
-    if not (whole and shapes and lengths.shape == (batch,) and lengths.dtype == torch.int64):
+    if not (whole and shapes and lengths.shape == (batch,) and lengths.dtype == torch.int64 and lengths.is_cpu):
         given = [tuple(tensor.shape) for tensor in (*scores, lengths, *([] if targets is None else [targets]))]
-        raise ArgumentError(f"shapes {given} are not B T K, K K, K, K, B and B T, of which the last two are int64")
+        raise ArgumentError(f"shapes {given} are not B T K, K K, K, K, B and B T, the last two int64 on the CPU")
     if not 0 <= int(lengths.min()) <= int(lengths.max()) <= steps:
         raise ArgumentError(f"lengths must be in 0..{steps}; got {lengths.tolist()}")
 

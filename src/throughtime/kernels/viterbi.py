@@ -43,11 +43,9 @@ def find_paths(table: int) -> None:
         if chunk >= word(table, CHUNKS):
             break
         for row in range(chunk, rows, word(table, CHUNKS)):
-            length, emissions = (
-                word(word(table, LENGTHS), row),
-                word(table, EMISSIONS) + SIZE * row * steps * memory.labels,
-            )
-            path, value = word(table, RESULT) + SIZE * row * steps, 0.0
+            length, place = word(word(table, LENGTHS), row), SIZE * row * steps
+            emissions, path = word(table, EMISSIONS) + place * memory.labels, word(table, RESULT) + place
+            value = 0.0
             put_integers(path, 0, steps, 0)
             if length:
                 value = -np.inf
