@@ -129,6 +129,12 @@ def test_scores_of_any_size(scale):
     agree(torch.autograd.grad(ours, scores), torch.autograd.grad(plain, scores), rtol=1e-9, atol=1e-9)
 
 
+def test_a_target_whose_emission_has_no_chance_is_an_infinite_loss(way):
+    scores = Scores(*(part.detach() for part in drawn()))
+    scores.emissions[2, 1, int(ALLOWED[2, 1])] = -torch.inf
+    assert paths.nats(scores, LENGTHS, ALLOWED) == torch.inf
+
+
 def test_gradients_are_finite_differences():
     scores = drawn(steps=3, batch=2)
     lengths, targets = torch.tensor([3, 2]), torch.tensor([[0, 2, 1], [1, 0, 0]])
