@@ -41,7 +41,7 @@ TARGETS = {"skipgram": 2.0, "cbow": 1.5}
 SETS = ("EN-WS-353-ALL.txt", "EN-MEN-TR-3k.txt")
 
 
-def gensim_model(architecture: str, workers: int, epochs: int, seed: int = 1) -> Any:
+def gensim_model(architecture: str, workers: int, epochs: int, seed: int = 1, rate: float = 0.025) -> Any:
     from gensim.models import Word2Vec as Gensim
 
     return Gensim(
@@ -53,6 +53,7 @@ def gensim_model(architecture: str, workers: int, epochs: int, seed: int = 1) ->
         workers=workers,
         epochs=epochs,
         seed=seed,
+        alpha=rate,
     )
 
 
@@ -117,8 +118,8 @@ def speed(text: Path, times: int, turns: int, threads: int) -> list[dict[str, An
         return rows
 
 
-def gensim_table(corpus_file: Path, architecture: str, seed: int) -> Table:
-    model = gensim_model(architecture, 1, 5, seed + 1)
+def gensim_table(corpus_file: Path, architecture: str, seed: int, rate: float = 0.025) -> Table:
+    model = gensim_model(architecture, 1, 5, seed + 1, rate)
     lines = [line.split() for line in corpus_file.open(encoding="utf-8")]
     model.build_vocab(corpus_iterable=lines)
     model.train(corpus_iterable=lines, total_examples=model.corpus_count, epochs=5)
@@ -140,6 +141,7 @@ def quality(text: Path, folder: Path, seeds: int) -> list[dict[str, Any]]:
             "skipgram, gensim": lambda seed: gensim_table(small, "skipgram", seed),
             "cbow": lambda seed: ours(corpus, seed, architecture="cbow"),
             "cbow, gensim": lambda seed: gensim_table(small, "cbow", seed),
+            "cbow, gensim at our rate": lambda seed: gensim_table(small, "cbow", seed, 0.05),
         }
         rows = []
         for who, make in ways.items():

@@ -64,6 +64,7 @@ def test_core_keeps_the_law(name, law):
     law(exact(CORES[name]()))
 
 
+@pytest.mark.usefixtures("imitated")
 @pytest.mark.parametrize("law", [named(law) for law in CAUSAL_LAWS])
 @pytest.mark.parametrize("name", CAUSAL)
 def test_causal_core_keeps_the_law(name, law):

@@ -22,6 +22,7 @@ def tried(recipe, out, steps=3):
     return throughtime.load(out)
 
 
+@pytest.mark.usefixtures("imitated")  # the machine code of these cells is held in tests/laws
 @pytest.mark.parametrize("cell", get_args(CellName))
 def test_every_cell_by_name_obeys_the_laws(cell):
     throughtime.check_cell(make_cell(cell, 3, 4))
