@@ -70,6 +70,11 @@ def test_letters_are_of_the_alphabet(tmp_path, alphabet):
                 list(source)
 
 
+def test_a_letter_whose_capital_is_two_letters_is_not_taken_for_them(tmp_path):
+    with pytest.raises(DataError, match=r"letter 3: '\\xdf' is not of the alphabet"):
+        list(Fasta(written(tmp_path, ">s\nacß\n")))
+
+
 def test_labels_come_from_a_table_by_name(tmp_path):
     path = written(tmp_path, ">a x\nA\n>b\nC\n")
     labels = labels_by_name(written(tmp_path, "name,kind\na, x;y \nb,z\nc,z\n", "labels.csv"), separator=";")

@@ -218,8 +218,11 @@ def test_labels_are_words_numbers_or_truth_values():
         (),
         ("1", "b"),
     ]
-    with pytest.raises(DataError, match="x, line 3: its label is an object, not a string"):
-        labels_of({"a": 1}, None, "x, line", 3)
+    assert labels_of(float("nan"), None, "", 1) == ()
+    assert labels_of(2**64 - 1, None, "", 1) == (str(2**64 - 1),)
+    for cell, kind in (({"a": 1}, "an object"), (10**5000, "a number"), ([["a"]], "a list")):
+        with pytest.raises(DataError, match=f"x, line 3: its label is {kind}; give a string, a number below"):
+            labels_of(cell, None, "x, line", 3)
 
 
 def test_ordinal_labels_are_whole_numbers(tmp_path):
@@ -239,6 +242,10 @@ def test_a_column_may_tell_what_belongs_together(tmp_path, kind):
     found = read_records(Records(path, Layout(group="writer")))  # which is neither text nor label then
     assert [(record.text, int(record.labels[0]), record.group) for record in found.records] == content
     refused(Records(path, Layout(group="riter")), "has no column 'riter'; did you mean 'writer'")
+
+
+def test_objects_without_keys_are_refused(tmp_path):
+    refused(Records(written(tmp_path, "{}\n{}\n", "table.jsonl")), "table.jsonl: its first 2 objects are empty; give")
 
 
 def test_lines_of_a_text_file_are_texts(tmp_path):

@@ -91,6 +91,14 @@ def test_missing_and_infinite_values_are_found_with_their_place(tmp_path):
         read_series(mixed, SeriesLayout(id="id"))
 
 
+def test_whole_numbers_of_any_size_are_met_with_a_message(tmp_path):
+    path = written(tmp_path, '{"x": 1}\n{"x": 1' + "0" * 400 + "}\n", "large.jsonl")
+    with pytest.raises(DataError, match=r"large.jsonl, line 2, column 'x': the value is infinite"):
+        read_series(path)
+    with pytest.raises(DataError, match=r"large.jsonl, line 2: time 1.* is neither a number nor a date"):
+        read_series(written(tmp_path, path.read_text().replace("}", ', "y": 1}'), "large.jsonl"), SeriesLayout("x"))
+
+
 def test_what_single_precision_does_not_hold_is_counted_or_refused():
     where = "row {}, column {}".format
     values = np.array([[2.0**24, 0.1], [2.0**24 + 1, 0.1 + 1e-12], [2.0**24 + 2, 0.2], [2.0**24 + 2, 0.2]])
@@ -116,6 +124,7 @@ def test_what_single_precision_does_not_hold_is_counted_or_refused():
         ("t,x\n1,1\n,1\n", {"time": "t"}, "line 3: time None is neither a number nor a date such as 2016-07-01"),
         ("t,x\n2020-01-01,1\n5,1\n", {"time": "t"}, "line 3: time '5' is no date such as 2016"),
         ("t,x\n2020-01-01,1\n2020-01-02T00:00Z,1\n", {"time": "t"}, "line 3: time .* has a zone, unlike the first"),
+        ("t,x\n0001-01-01T00:00+12:00,1\n", {"time": "t"}, "line 2: time .* is outside of the years 1 to 9999"),
         ("a,b,x\n2020-01-01,2020-01-01,1\n", {}, r"2 columns are dates; give --time-column, one of 0 'a'"),
         ("i,l,x\na,u,1\na,v,1\n", {"id": "i", "label": "l"}, "line 3: series 'a' has label 'v' here and 'u' before"),
         ("i,t,x\na,1,1\na,1,1\n", {"id": "i", "time": "t"}, "line 3: time '1' is not after .* in series 'a'; sort"),

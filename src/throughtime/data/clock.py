@@ -64,13 +64,13 @@ def parse_times(cells: Sequence[Cell], where: Callable[[int], str]) -> Times:
             moment = _date(cell, where(i))
             if (moment.tzinfo is not None) != zoned:
                 raise DataError(f"{where(i)}: time {cell!a:.40} {'lacks' if zoned else 'has'} a zone, unlike the first")
-            dates.append(moment.astimezone(UTC).replace(tzinfo=None) if zoned else moment)
+            dates.append(_in_utc(moment, where(i)) if zoned else moment)
         return np.array(dates, "datetime64[us]")
     numbers = np.empty(len(cells), np.float64)
     for i, cell in enumerate(cells):
         try:
             numbers[i] = float(cell)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             numbers[i] = np.nan
         if not np.isfinite(numbers[i]):
             raise DataError(
@@ -87,6 +87,13 @@ def _date(cell: Cell, where: str) -> datetime:
     if (moment := _parsed(str(cell))) is None:
         raise DataError(f"{where}: time {cell!a:.40} is no date such as 2016-07-01 or 2016-07-01 13:00:00")
     return moment
+
+
+def _in_utc(moment: datetime, where: str) -> datetime:
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise DataError(f"{where}: time {moment.isoformat()!r} is outside of the years 1 to 9999 in UTC") from None
 
 
 def _parsed(cell: str) -> datetime | None:

@@ -119,7 +119,7 @@ class Fasta:
         """A line of letters, as capitals if there is an alphabet."""
         if self.alphabet is None:
             return letters
-        capitals = letters.upper()
+        capitals = letters.upper() if letters.isascii() else "".join(map(_capital, letters))
         if capitals != letters:
             counts.lower_case += sum(map(str.islower, letters))
         if strange := set(capitals) - set(self.alphabet):
@@ -144,6 +144,11 @@ class Fasta:
         else:
             found = ()
         return Record(origin, line, "".join(parts), found, name)
+
+
+def _capital(letter: str) -> str:
+    """The capital of a letter, if that is one letter: not of a sharp s."""
+    return letter.upper() if len(letter.upper()) == 1 else letter
 
 
 def labels_by_name(

@@ -74,7 +74,7 @@ def numbers(cells: Sequence[Cell], where: str, names: Sequence[str | int]) -> li
     try:
         if not any(isinstance(cell, str) and "_" in cell for cell in cells):  # which float() would take
             return [float(cell) for cell in cells]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     values = []
     for i, cell in enumerate(cells):

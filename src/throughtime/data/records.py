@@ -198,11 +198,15 @@ def labels_of(cell: Cell, separator: str | None, origin: str, row: int) -> tuple
         return ()
     if isinstance(cell, bool):
         return (str(cell).lower(),)
-    if isinstance(cell, int | float):
-        return (str(int(cell)) if float(cell).is_integer() else str(cell),)
+    if isinstance(cell, float):
+        return () if cell != cell else (f"{cell:.0f}" if cell.is_integer() else str(cell),)  # nan is no label
+    if isinstance(cell, int) and abs(cell) < 2**64:
+        return (str(cell),)
     if isinstance(cell, list) and not any(isinstance(part, list | dict) for part in cell):
         return tuple(dict.fromkeys(label for part in cell for label in labels_of(part, None, origin, row)))
-    raise DataError(f"{origin} {row}: its label is {json_kind(cell)}, not a string, a number or a list of them")
+    raise DataError(
+        f"{origin} {row}: its label is {json_kind(cell)}; give a string, a number below 2^64 or a list of them"
+    )
 
 
 def taken(record: Record, counts: Counts, missing: Missing, *, labelled: bool = True) -> bool:

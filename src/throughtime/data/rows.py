@@ -171,6 +171,8 @@ def _json(path: Path, lines: Lines) -> Table:
     if not sample:
         raise DataError(f"{path} has no rows; give some")
     names = list(dict.fromkeys(name for _, row in sample for name in row))
+    if not names:
+        raise DataError(f"{path}: its first {len(sample):,} objects are empty; give some with a text in them")
 
     def read(columns: Sequence[int]) -> Iterator[Row]:
         wanted = [names[i] for i in columns]
