@@ -44,7 +44,9 @@ bench: install
 	$(BIN)/python bench/language.py
 	$(BIN)/python bench/stream.py
 	$(BIN)/python bench/cells.py --picture docs/cells.png
-	@echo "bench/words.py wants a text: $(BIN)/python bench/words.py --data FOLDER"
+	$(BIN)/python bench/crf.py
+	$(BIN)/python bench/vectors_table.py
+	@echo "bench/words.py wants a text: $(BIN)/python bench/words.py --data FOLDER; bench/vectors*.py: --text FILE"
 
 docs: install
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[docs]'

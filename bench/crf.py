@@ -69,10 +69,11 @@ def decodings(scores: Scores, peer: torchcrf.CRF, lengths: torch.Tensor) -> dict
 
 
 def agree(calls: dict[str, Call]) -> None:
-    """All contenders give the same."""
+    """All contenders give the same, as far as sums of thousands of float32 can."""
     first, *others = (call() for call in calls.values())
     for other in others:
-        torch.testing.assert_close(other, first, rtol=1e-3, atol=1e-3)
+        for theirs, ours in zip(other, first, strict=True):
+            torch.testing.assert_close(theirs, ours, rtol=1e-3, atol=1e-4 * max(1.0, float(ours.abs().max())))
 
 
 def measured(what: str, point: tuple[int, int, int], calls: dict[str, Call], budget: float) -> list[dict[str, Any]]:
