@@ -16,6 +16,7 @@ COMMANDS = {
     "show": "what a run is, its curve, sizes and data: throughtime show RUN",
     "vectors": "word vectors, from counting to debiasing: throughtime vectors train --text FILE --out TABLE",
     "data": "list and fetch public corpora: throughtime data list | get NAME",
+    "check": "what is in labelled data, before training: throughtime check FILE...",
     "doctor": "versions, threads, devices, folders: throughtime doctor",
 }
 HELP = """Throughtime: sequence models, recurrent first. From a file to a small trained model with one command.

@@ -1,0 +1,86 @@
+"""throughtime check, through the command line."""
+
+import json
+
+import pytest
+
+from throughtime.cli.main import run
+
+CONLLU = "1\tDogs\t_\tNOUN\t_\t_\t_\t_\t_\t_\n2\tbark\t_\tVERB\t_\t_\t_\t_\t_\t_\n\n"
+TS = "@problemName made\n@timeStamps false\n@univariate true\n@classLabel true a b\n@data\n1,2,3:a\n4,?,6:b\n"
+FILES = {
+    "train.csv": "text,label\na good film,pos\na bad film,neg\na good film,neg\n,pos\n",
+    "test.csv": "text,label\na good film,pos\na dull film indeed,odd\n",
+    "tags.conllu": CONLLU,
+    "some.fasta": ">one\nACGT\n>two\nAC\n",
+    "made.ts": TS,
+}
+
+
+@pytest.fixture
+def home(tmp_path):
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(content)
+    return tmp_path
+
+
+def checked(capsys, *words):
+    assert run(["check", *map(str, words), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_parts_are_taken_in_together(home, capsys):
+    found = checked(capsys, home / "train.csv", home / "test.csv", "--limit", "3")
+    train, test = found["parts"]["train.csv"], found["parts"]["test.csv"]
+    assert (train["rows"], train["classes"]) == (4, {"neg": 2, "pos": 2})
+    assert test["unknown_share"] == pytest.approx(2 / 7)  # dull, indeed
+    assert found["across"] == {"test.csv in train.csv": 1}
+
+
+def test_people_are_told_which_columns_were_read_and_what_is_there(home, capsys):
+    assert run(["check", str(home / "train.csv")]) == 0
+    told = capsys.readouterr()
+    assert "column 'text'" in told.err
+    assert told.out.startswith("train.csv: 4 rows, 9 words; 1 empty, 0 without a label\n")
+    assert "repeats: 1 rows; contents with different labels: 1" in told.out
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "unit", "classes"),
+    [
+        ("tags.conllu", ["--column", "upos"], "tokens", {"NOUN": 1, "VERB": 1}),
+        ("some.fasta", [], "units", {}),
+        ("made.ts", [], "times", {"a": 1, "b": 1}),
+        ("train.csv", ["--unit", "character", "--text-column", "text"], "units", {"neg": 2, "pos": 2}),
+    ],
+)
+def test_every_kind_of_file_is_read(home, capsys, name, options, unit, classes):
+    found = checked(capsys, home / name, *options)
+    assert found["unit"] == unit
+    assert found["parts"][name]["classes"] == classes
+
+
+def test_a_folder_per_class_is_read(tmp_path, capsys):
+    for label in ("neg", "pos"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        (tmp_path / "set" / label / "1.txt").write_text(f"a {label} film")
+    assert checked(capsys, tmp_path / "set")["parts"]["set"]["classes"] == {"neg": 1, "pos": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "check what? throughtime check FILE..."),
+        (["{home}/none.csv"], "no such file"),
+        (["{home}/train.csv", "{home}/tags.conllu"], "files of different kinds cannot be parts of one set"),
+        (["{home}/train.csv", "{home}/train.csv"], "a file is given twice"),
+        (["{home}/train.csv", "--limit", "0"], "--limit must be at least 1; got 0"),
+        (["{home}/train.csv", "--text-column", "txet"], "'text'"),
+        (["{home}/train.csv", "--unit", "letter"], "--unit"),
+    ],
+)
+def test_wrong_input_is_one_line(home, capsys, words, says):
+    assert run(["check", *(word.format(home=home) for word in words)]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert says in told
