@@ -3,11 +3,11 @@
     python bench/vectors_glove.py --text train.txt --similarity MEN.txt    a table, and bench/vectors_glove.csv
     python bench/vectors_glove.py --text train.txt --quick                 a smoke run
 
-The text is folded to lower case; words seen five times are counted in windows of five words to each side. Threads that
-wait for nobody and blocks that share no row (`deterministic`), on one thread and on several, take turns in one process,
-an epoch each, so that whatever else the machine does meets them all. A rate is the median of the epochs; the rate of a
-processor counts only the time that the threads had one, which tells more on a machine with other work (`load` says how
-many programs wanted a processor). NumPy is the formula as one writes it by hand, on some of the non-zeros.
+The text is folded to lower case; words seen five times are counted in windows of five words to each side. One thread
+and several take turns in one process, an epoch each, so that whatever else the machine does meets them all. A rate is
+the median of the epochs; the rate of a processor counts only the time that the threads had one, which tells more on a
+machine with other work (`load` says how many programs wanted a processor). NumPy is the formula as one writes it by
+hand, on some of the non-zeros.
 """
 
 import argparse
@@ -39,9 +39,8 @@ TARGET = 5.0  # million non-zeros a second
 
 @dataclass
 class Contender:
-    """A way of training, and what its epochs took."""
+    """So many threads, and what their epochs took."""
 
-    name: str
     threads: int
     training: Iterator[Progress]
     rates: list[float] = field(default_factory=list)  # million non-zeros a second
@@ -91,7 +90,7 @@ def rows_of(contender: Contender, pairs: list[Pairs]) -> Iterator[dict[str, Any]
     for number, (rate, busy, loss) in enumerate(told, 1):
         over = number == len(contender.rates)
         scores = {asked.name: round(judge_similarity(table, asked).spearman or 0, 4) if over else "" for asked in pairs}
-        shared = {"way": contender.name, "threads": contender.threads, "words": len(table)}
+        shared = {"threads": contender.threads, "words": len(table)}
         yield shared | {
             "non_zeros": table.facts["non_zeros"],
             "dimension": table.dimension,
@@ -113,14 +112,13 @@ def show(rows: list[dict[str, Any]], pairs: list[Pairs], plain: float) -> None:
         row for row, following in zip(rows, [*rows[1:], None], strict=True) if not following or following["epoch"] == 1
     ]
     console = Console(width=150)
-    losses = Sheet("epoch", *(f"{row['way']}, {row['threads']}" for row in last), title="Loss of each epoch")
+    losses = Sheet("epoch", *(f"{row['threads']} threads" for row in last), title="Loss of each epoch")
     for number in range(1, last[0]["epoch"] + 1):
         losses.add_row(str(number), *(f"{row['loss']:.5f}" for row in rows if row["epoch"] == number))
     console.print(losses)
     title = f"{last[0]['words']:,} words, {last[0]['non_zeros']:,} non-zeros, dimension {DIMENSION}"
     names = [asked.name for asked in pairs]
     sheet = Sheet(
-        "way",
         "threads",
         "M non-zeros/s",
         "per processor",
@@ -139,7 +137,7 @@ def show(rows: list[dict[str, Any]], pairs: list[Pairs], plain: float) -> None:
             f"{rate / plain:.0f}",
             f"{row['loss']:.5f}",
         )
-        sheet.add_row(row["way"], str(row["threads"]), *cells, *(f"{row[name]:.3f}" for name in names))
+        sheet.add_row(str(row["threads"]), *cells, *(f"{row[name]:.3f}" for name in names))
     console.print(sheet)
     console.print(f"NumPy: {plain * 1e6:,.0f} non-zeros/s; {machine()['cpu']}, load {last[0]['load']}")
 
@@ -155,22 +153,12 @@ def main() -> None:
     options = parser.parse_args()
     counts, pairs = counts_of(options.text), [read_pairs(path) for path in options.similarity]
     epochs = 2 if options.quick else options.epochs
-    ways = {"free": False, "blocks": True}
     contenders = [
         Contender(
-            name,
             threads,
-            glove(
-                counts,
-                dimension=DIMENSION,
-                epochs=epochs,
-                maximum=options.maximum,
-                threads=threads,
-                deterministic=deterministic,
-            ),
+            glove(counts, dimension=DIMENSION, epochs=epochs, maximum=options.maximum, threads=threads),
         )
         for threads in options.threads
-        for name, deterministic in ways.items()
     ]
     for number in range(epochs):
         for contender in contenders if number % 2 else reversed(contenders):

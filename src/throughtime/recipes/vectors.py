@@ -44,7 +44,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "eigenvalues": ("svd",),
     "epochs": (*LEARNED, "glove"),
     "learning_rate": (*LEARNED, "glove"),
-    "deterministic": (*LEARNED, "glove"),
+    "deterministic": (*LEARNED, "glove"),  # which always is
 }
 
 
@@ -213,7 +213,6 @@ class Vectors(BaseModel):
             power=self.power,
             threads=threads,
             seed=self.seed,
-            deterministic=True,  # blocks of the counts are faster too
         )
 
     def _svd(self, corpus: Corpus, threads: int, folder: Path | None) -> Iterator[Progress]:

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from throughtime.errors import ArgumentError, DataError, DivergedError
 from throughtime.kernels import glove as kernels
 from throughtime.vectors.progress import Progress
+from throughtime.vectors.rows import aligned
 from throughtime.vectors.table import Table
 
 if TYPE_CHECKING:
     from throughtime.vectors.cooccurrence import Counts
 
 PIECE = 2**15  # non-zeros that a thread takes at a time
-PIECES = 32  # pieces in a round, after which all threads meet
-SHARES = 16, 64  # fewest and most shares of the words, when threads must not meet in a row
+SHARES = 16, 64  # fewest and most shares of the words
 SHARE_WORDS = 1024  # words in a share, whose rows then stay near a core while a block is learned
 BLOCK = 4096  # non-zeros of a block, below which starting on it costs too much
 YIELD_SECONDS = 1.0
@@ -36,7 +36,6 @@ def glove(
     power: float = 0.75,
     threads: int = 1,
     seed: int = 0,
-    deterministic: bool = False,
 ) -> Iterator[Progress]:
     """Learns vectors from counts; yields after each epoch, and about each second within one.
 
@@ -45,12 +44,10 @@ def glove(
     with G = 1 to begin with; likewise c, b and d. A word's vector in the table is (w + c) / 2. The loss is the mean of
     a non-zero's part of J.
 
-    The order is new in each epoch, a function of the seed and the epoch. Threads take pieces of it and wait for nobody:
-    two that move a row at once may lose a step (Recht et al., 2011), so with several threads bits differ from run to
-    run. With `deterministic` they are the same for any number of threads: words are shared out at random, and what is
-    learned at the same time are blocks of non-zeros that have no row and no column in common (Gemulla et al., 2011).
-    That costs no time; but what is shuffled is blocks, and the non-zeros in them, and no more threads work than there
-    are shares of the words (16, more for large vocabularies).
+    The order is new in each epoch, a function of the seed and the epoch: words are shared out at random, and what is
+    learned at the same time are blocks of non-zeros that have no row and no column in common (Gemulla et al., 2011),
+    shuffled, and the non-zeros in each of them. So threads never move the same row, and the same bits come out for any
+    number of them; no more work than there are shares of the words (16, more for large vocabularies).
 
     Memory: 16 bytes for each non-zero, 16 for each word and dimension.
 
@@ -66,7 +63,7 @@ def glove(
         >>> last.done, last.units == 3 * len(counts.values), last.table().dimension
         (1.0, True, 4)
     """
-    settings = Settings(dimension, epochs, learning_rate, maximum, power, seed, deterministic)
+    settings = Settings(dimension, epochs, learning_rate, maximum, power, seed)
     _check(settings, threads)
     _check_counts(counts)
     return _train(counts, settings, threads)
@@ -81,7 +78,6 @@ class Settings(NamedTuple):
     maximum: float
     power: float
     seed: int
-    deterministic: bool
 
 
 class Piece(NamedTuple):
@@ -103,9 +99,9 @@ class Entries:
 
     @classmethod
     def of(cls, counts: "Counts", settings: Settings) -> "Entries":
-        """The non-zeros of counts; one block, unless threads must not meet in a row."""
+        """The non-zeros of counts."""
         words, (pointers, columns, values) = len(counts.words), _arrays(counts)
-        blocks = _shares(words, len(columns)) if settings.deterministic else 1
+        blocks = _shares(words, len(columns))
         chance = _chance(settings.seed, 0)
         shares = np.stack([chance.permutation(words) % blocks for _ in range(2)]).astype(np.int32)
         sizes = np.zeros((blocks, blocks), np.int64)
@@ -120,13 +116,8 @@ class Entries:
     def rounds(self, seed: int, epoch: int) -> Iterator[list[Piece]]:
         """Every position of every block once. Pieces of a round may be learned at the same time."""
         blocks = math.isqrt(len(self.bounds) - 1)
-        if blocks == 1:
-            n, keys = len(self), _keys(seed, epoch, 0)
-            pieces = [Piece(0, n, start, min(n, start + PIECE), keys) for start in range(0, n, PIECE)]
-            yield from (pieces[first : first + PIECES] for first in range(0, len(pieces), PIECES))
-        else:
-            for stratum in _chance(seed, 1, epoch).permutation(blocks).tolist():
-                yield from self._slices(range(stratum * blocks, (stratum + 1) * blocks), seed, epoch)
+        for stratum in _chance(seed, 1, epoch).permutation(blocks).tolist():
+            yield from self._slices(range(stratum * blocks, (stratum + 1) * blocks), seed, epoch)
 
     def _slices(self, stratum: range, seed: int, epoch: int) -> Iterator[list[Piece]]:
         blocks = [(int(self.bounds[i]), int(self.bounds[i + 1]), _keys(seed, epoch, i)) for i in stratum]
@@ -146,7 +137,7 @@ class Weights:
         chance = _chance(seed, 2)
         self.dimension = dimension
         self.width = -(-(dimension + 2) // kernels.WIDTH) * kernels.WIDTH
-        self.words, self.contexts = (_aligned((words, 2, self.width)) for _ in range(2))
+        self.words, self.contexts = (aligned(words, 2 * self.width).reshape(words, 2, -1) for _ in range(2))
         for rows, one in ((self.words, dimension + 1), (self.contexts, dimension)):
             rows[:, 0], rows[:, 1] = 0.0, 1.0
             rows[:, 0, :dimension] = (chance.random((words, dimension), np.float32) - 0.5) / dimension
@@ -233,7 +224,7 @@ def _diverged(training: Training, epoch: int, loss: float) -> DivergedError:
 
 
 def _shares(words: int, non_zeros: int) -> int:
-    """How many shares of the words there are, when threads must not meet in a row."""
+    """How many shares of the words there are."""
     fewest, most = SHARES
     return min(words, max(fewest, min(most, words // SHARE_WORDS, math.isqrt(non_zeros // BLOCK))))
 
@@ -245,13 +236,6 @@ def _chance(*numbers: int) -> np.random.Generator:
 def _keys(seed: int, epoch: int, block: int) -> NDArray[np.uint64]:
     """What the order of a block in an epoch depends on."""
     return np.random.SeedSequence([seed, 3, epoch, block]).generate_state(4, np.uint64).astype(np.uint64)
-
-
-def _aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Room for numbers that begins where a cache line does."""
-    room = np.empty(math.prod(shape) + kernels.LINE // 4, np.float32)
-    skipped = -room.ctypes.data % kernels.LINE // 4
-    return room[skipped : skipped + math.prod(shape)].reshape(shape)
 
 
 def _arrays(counts: "Counts") -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
