@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+MOST_CLASSES = 10_000  # that a classifier tells apart
+
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Hidden = Annotated[int, Field(ge=1, le=65536, description="units of each layer")]
 Layers = Annotated[int, Field(ge=1, le=256, description="layers of the core")]

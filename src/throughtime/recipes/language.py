@@ -10,11 +10,12 @@ import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from throughtime.errors import DataError
+from throughtime.recipes import fields
 from throughtime.recipes.cells import CellName, make_cell
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace, Place, make_recipe
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from throughtime.models import LanguageModel, Scores
 
 QUICK_UNITS = 200_000  # about so many of the held-out part, to the end of a line, are scored while training
-
-Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,8 @@ class Language(BaseModel):
     core: Literal["recurrent", "window"] = Field("recurrent", description="a recurrent memory, or the last units alone")
     cell: CellName = Field("lstm", description="the recurrent cell")
     window: int = Field(5, ge=1, le=1024, description="units that --core window sees; 1 is the neural bigram")
-    hidden: int = Field(256, ge=1, le=65536, description="units of each layer")
-    layers: int = Field(2, ge=1, le=256, description="layers of the core")
+    hidden: fields.Hidden = 256
+    layers: fields.Layers = 2
     embedding: int | None = Field(
         None,
         ge=1,
@@ -87,35 +86,34 @@ class Language(BaseModel):
     tied: bool = Field(False, description="one matrix for embedding and softmax (embedding = hidden)")
     adaptive: tuple[int, ...] = Field((), description="adaptive softmax: the ids, rising, at which its bands begin")
 
-    dropout: Rate = Field(
+    dropout: fields.Rate = Field(
         0.2,
         description="of embeddings, between layers and before the softmax; a row's mask is the same at all steps",
     )
-    recurrent_dropout: Rate = Field(0.0, description="of the hidden state in the recurrent products; one mask a row")
-    zoneout: Rate = Field(0.0, description="chance that a hidden unit keeps its old value at a step")
+    recurrent_dropout: fields.Rate = Field(
+        0.0, description="of the hidden state in the recurrent products; one mask a row"
+    )
+    zoneout: fields.Rate = Field(0.0, description="chance that a hidden unit keeps its old value at a step")
 
     lanes: int = Field(32, ge=1, le=65536, description="readers side by side (the batch)")
     steps: int = Field(64, ge=1, le=65536, description="units that gradients flow back through (the chunk)")
-    accumulate: int = Field(1, ge=1, le=65536, description="groups that a batch is computed in, to save memory")
-    minutes: float | None = Field(
-        None, gt=0, description="bound on the time, evaluations included (10 when neither bound is given)"
+    accumulate: fields.Accumulate = 1
+    minutes: fields.Minutes = Field(
+        None, description="bound on the time, evaluations included (10 when neither bound is given)"
     )
-    epochs: int | None = Field(None, ge=1, description="bound on the passes over the text")
-    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="the optimiser")
-    learning_rate: float = Field(0.004, gt=0, description="highest learning rate")
-    momentum: Rate = Field(0.0, description="of sgd")
-    weight_decay: float = Field(0.01, ge=0, description="of adamw, on matrices")
-    schedule: Literal["cosine", "plateau", "constant"] = Field(
-        "cosine",
-        description="how the rate falls: to 1/100 over the run; to 1/4 at evaluations without a new best; not at all",
-    )
-    warmup_steps: int = Field(100, ge=0, description="updates over which the rate rises at first")
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient of the mean loss")
-    patience: int = Field(0, ge=0, description="stop after so many evaluations without a new best (0: never)")
-    evaluate_every: int = Field(250, ge=1, description="updates between evaluations")
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="arithmetic of the forward pass")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
-    seed: int = Field(0, ge=0, lt=2**63, description="of everything random")
+    epochs: fields.Epochs = Field(None, description="bound on the passes over the text")
+    optimiser: fields.Optimiser = "adamw"
+    learning_rate: fields.LearningRate = 0.004
+    momentum: fields.Momentum = 0.0
+    weight_decay: fields.WeightDecay = 0.01
+    schedule: fields.Schedule = "cosine"
+    warmup_steps: fields.WarmupSteps = 100
+    clip: fields.Clip = 1.0
+    patience: fields.Patience = 0
+    evaluate_every: fields.EvaluateEvery = 250
+    precision: fields.Precision = "float32"
+    device: fields.Device = "auto"
+    seed: fields.Seed = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -163,6 +161,11 @@ class Language(BaseModel):
             if self.embedding is None:  # the table decides
                 del settings["embedding"]
         return settings
+
+    @property
+    def item(self) -> str:
+        """What is counted and judged, one by one."""
+        return self.unit
 
     @property
     def source(self) -> Path:
