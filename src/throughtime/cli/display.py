@@ -9,6 +9,8 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
+from throughtime.errors import printable
+
 if TYPE_CHECKING:
     from throughtime import train
 
@@ -41,7 +43,7 @@ class Display:
 
     def say(self, line: str) -> None:
         """A line, above the bar if there is one."""
-        self.console.print(Text(line), soft_wrap=True)
+        self.console.print(Text(printable(line)), soft_wrap=True)
 
     def show(self, progress: "train.Progress") -> None:
         """One update, and what an evaluation found after it."""
@@ -52,7 +54,7 @@ class Display:
         left = progress.seconds * (1 - progress.done) / progress.done if progress.done else 0.0
         facts = (
             f"{self.smooth:.3f} nats {self.smooth / math.log(2):.3f} bits  gradient {progress.gradient_norm:.2f}  "
-            f"{progress.units_per_second:,.0f} {self.recipe.unit[:4]}/s  {_clock(left)} left"
+            f"{progress.units_per_second:,.0f} {self.recipe.item[:4]}/s  {_clock(left)} left"
         )
         self.bar.update(self.task, completed=progress.done, facts=facts, refresh=False)
         if progress.evaluation:
@@ -64,7 +66,8 @@ class Display:
         line = f"[{_clock(progress.seconds)}] step {progress.step:,}, epoch {progress.epoch}: {what} {how}"
         self.say(line + ("" if evaluation.best else " (not the best)"))
         sample = evaluation.sample if evaluation.final else evaluation.sample[:SHORT]
-        self.console.print(Panel(Text(sample), title=self.recipe.shows, title_align="left", border_style="dim"))
+        safe = "\n".join(printable(row.expandtabs()) for row in sample.split("\n"))
+        self.console.print(Panel(Text(safe), title=self.recipe.shows, title_align="left", border_style="dim"))
 
 
 def _clock(seconds: float) -> str:
