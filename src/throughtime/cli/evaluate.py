@@ -29,7 +29,7 @@ def command(words: list[str]) -> int:
     """Scores."""
     options = parse(Options, words, "evaluate")
     from throughtime.recipes.language import Language
-    from throughtime.recipes.load import find_whole, load_from, recipe_of
+    from throughtime.recipes.load import find_whole, recipe_of
 
     home = find_whole(options.run)
     recipe = recipe_of(home)
@@ -40,7 +40,7 @@ def command(words: list[str]) -> int:
     else:
         if options.text is not None:
             raise ArgumentError(f"--text is for language models, and {options.run} holds a classifier: give --data")
-        facts, rows = _of_classifier(load_from(home), recipe, options.data)
+        facts, rows = _of_classifier(home, recipe, options.data)
     if options.json:
         sys.stdout.write(json.dumps(facts, allow_nan=False) + "\n")
         return 0
@@ -77,24 +77,35 @@ def evaluate(home: Path, recipe: Any, text: Path | None) -> "tuple[Scores, str, 
     return writer.score_ids(data.valid, data.valid_bytes), recipe.unit, data.facts["skipped_bytes"]
 
 
-def _of_classifier(classifier: Any, recipe: Any, path: Path | None) -> tuple[dict[str, Any], dict[str, str]]:
+def _of_classifier(home: Path, recipe: Any, path: Path | None) -> tuple[dict[str, Any], dict[str, str]]:
     """The scores of a classifier on labelled texts, or on what its run held out."""
+    from throughtime.recipes.labelled import pairs_of
+    from throughtime.recipes.load import divided_of, load_classifier
+
+    classifier = load_classifier(home, recipe)
     if path is None:
-        part = recipe.data().valid
-        texts, labels, skipped = part.texts, part.labels, 0
+        again = divided_of(home, recipe)
+        pairs, skipped = again.valid, again.facts["skipped_rows"]
     else:
         read = recipe.read(path)
         sys.stderr.write(f"{read.chosen}\n")
-        texts, labels = [record.text for record in read.records], [record.labels for record in read.records]
-        skipped = read.counts.skipped
-    score, unknown = classifier.score(texts, labels), classifier.unknown(texts)
-    facts = {**score.to_json(), "unknown_units": unknown, "skipped_rows": skipped}
+        pairs, skipped = pairs_of(read, recipe.labels), read.counts.skipped
+    sequences = classifier.encoded([text for text, _ in pairs])
+    score = classifier.score_encoded(sequences, classifier.targets([labels for _, labels in pairs]))
+    unknown, units = classifier.unknown(sequences), sum(map(len, sequences))
+    facts = {**score.to_json(), **score.tables, "unknown_units": unknown, "units": units, "skipped_rows": skipped}
     rows = {"texts": f"{score.texts:,}", "nats a text": f"{score.nats:.4f}"}
     for name, value in score.facts.items():
-        if isinstance(value, float):
-            rows[name.replace("_", " ")] = f"{value:.4f}"
-    rows[f"unknown {classifier.units.kind}s"] = f"{unknown:,}"
-    for name, one in score.facts.get("classes", score.facts.get("labels", {})).items():
-        said = (f"{what} {'—' if one[what] is None else f'{one[what]:.4f}'}" for what in ("precision", "recall", "f1"))
-        rows[f"  {printable(name)}"] = f"{'  '.join(said)}  of {one['support']:,}"
+        if value is None or isinstance(value, float):
+            rows[name.replace("_", " ")] = _shown(value)
+    rows["unknown"] = f"{unknown:,} of {units:,} {classifier.units.kind}s"
+    rows["rows skipped"] = f"{skipped:,}"
+    for table in score.tables.values():
+        for name, one in table.items():
+            said = "  ".join(f"{what} {_shown(one[what])}" for what in ("precision", "recall", "f1"))
+            rows[f"  {printable(name)}"] = f"{said}  of {one['support']:,}"
     return facts, rows
+
+
+def _shown(share: float | None) -> str:
+    return "—" if share is None else f"{share:.4f}"

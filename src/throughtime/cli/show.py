@@ -30,7 +30,7 @@ def command(words: list[str]) -> int:
     from throughtime import folder
     from throughtime.inspect.draw import draw_curve, read_curve
     from throughtime.recipes.language import Language
-    from throughtime.recipes.load import facts_of, find_whole, load_from, recipe_of
+    from throughtime.recipes.load import classifier_facts_of, facts_of, find_whole, load_from, recipe_of
 
     home = find_whole(options.run)
     model, recipe, manifest = load_from(home), recipe_of(home), folder.read_manifest(home)
@@ -42,12 +42,12 @@ def command(words: list[str]) -> int:
         "weights": sum(parameter.numel() for parameter in model.model.parameters()),
         "files": {name: entry.bytes for name, entry in manifest.files.items()},
         "recipe": recipe.model_dump(mode="json"),
-        "data": facts_of(home).model_dump(exclude_none=True) if of_language else folder.read_json(home, "data.json"),
+        "data": (facts_of if of_language else classifier_facts_of)(home).model_dump(exclude_none=True),
         "validation": dict(zip(curve.validated, curve.validation, strict=True)),
         "final": curve.final.model_dump() if curve.final else None,
     }
     if options.curve:
-        draw_curve(curve, options.curve, title=options.run.absolute().name, unit=recipe.unit)
+        draw_curve(curve, options.curve, title=options.run.absolute().name, unit=recipe.item)
     if options.gradients:
         if not of_language:
             raise ArgumentError(f"--gradients is for language models, and {options.run} holds a classifier")
@@ -90,8 +90,7 @@ def _page(facts: dict[str, Any], curve: Any, recipe: Any, *, of_language: bool) 
     rows["files"] = ", ".join(f"{name} {size:,} B" for name, size in facts["files"].items())
     if curve.validation:
         ends = f"{curve.validation[0]:.3f} → {curve.validation[-1]:.3f}, best {min(curve.validation):.3f}"
-        unit = recipe.unit if of_language else "text"
-        rows["validation"] = f"{sparkline(curve.validation)} {ends} nats per {unit}"
+        rows["validation"] = f"{sparkline(curve.validation)} {ends} nats per {recipe.item}"
     if final := facts["final"]:
         rows["final"] = _final(final, recipe.unit) if of_language else f"{final['nats_per_unit']:.4f} nats per text"
     files = ("text", "train", "valid", "vectors")
@@ -116,11 +115,13 @@ def _language(facts: dict[str, Any], recipe: Any) -> dict[str, str]:
 
 
 def _classifier(facts: dict[str, Any], recipe: Any) -> dict[str, str]:
+    from throughtime.recipes.classify import listed
+
     data = facts["data"]
     parts = {"training": "train", "held out": "valid"}
     return {
-        "model": f"{recipe.core}, {recipe.layers} × {recipe.hidden}, {facts['weights']:,} weights",
-        "classes": ", ".join(data["classes"][:50]),
+        "model": f"{recipe.made_of}, {facts['weights']:,} weights",
+        "classes": listed(data["classes"]),
         "units": f"{recipe.unit}, a vocabulary of {data['vocab']:,}",
         "sha256": data["train_sha256"],
         **{
@@ -128,6 +129,7 @@ def _classifier(facts: dict[str, Any], recipe: Any) -> dict[str, str]:
             f"{data[part + '_units']:,} {recipe.unit}s unknown"
             for name, part in parts.items()
         },
+        "skipped": f"{data['skipped_rows']:,} rows",
         **_vectors(facts),
     }
 

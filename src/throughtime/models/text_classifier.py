@@ -16,7 +16,7 @@ from throughtime.metrics import class_scores, confusion_matrix, label_scores, ne
 from throughtime.models.classifier import Classifier
 
 Kind = Literal["single", "ordinal", "multiple"]
-ROWS = 64  # of a batch
+ROWS, STEPS = 64, 2**16  # of a batch, at most
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class ClassificationScore:
 
     texts: int
     nats: float  # a text
-    facts: dict[str, Any]  # accuracy, F1 and what else there is for this kind of label
+    facts: dict[str, Any]  # accuracy, F1 and what else there is for this kind of label, each a number
+    tables: dict[str, Any]  # precision, recall and F1 of each class
 
     @property
     def loss(self) -> float:
@@ -47,8 +48,37 @@ class ClassificationScore:
         return f"{said}, {self.nats:.4f} nats a text"
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, by name; a unit is a text."""
+        """The numbers by name, without the tables, which are long where classes are many; a unit is a text."""
         return {"nats_per_unit": self.nats, "texts": self.texts, **self.facts}
+
+
+def encode(units: Units, texts: Sequence[str]) -> list[Tensor]:
+    """The ids of each text; a text without any has one unknown unit, or one that stands before texts."""
+    alone = units.start if units.unknown is None else units.unknown
+    found = (torch.from_numpy(units.encode(text)).long() for text in texts)
+    return [ids if len(ids) else torch.tensor([alone]) for ids in found]
+
+
+def targets_of(labels: Sequence[tuple[str, ...]], classes: list[str], kind: Kind) -> Tensor:
+    """Labels as targets: the number of a class for each text, or (N K) 0 and 1.
+
+    >>> targets_of([("b",), ("a",)], ["a", "b"], "single"), targets_of([("b",), ()], ["a", "b"], "multiple")
+    (tensor([1, 0]), tensor([[0, 1],
+            [0, 0]]))
+
+    Raises `ArgumentError` for a label that is none of the classes.
+    """
+    index = {name: i for i, name in enumerate(classes)}
+    unknown = min({label for some in labels for label in some} - set(index), default=None)
+    if unknown is not None:
+        many = f"none of the {len(index)} classes that were learned"
+        raise ArgumentError(f"label {unknown!a:.80} is {many}: leave its texts out")
+    if kind != "multiple":
+        return torch.tensor([index[some[0]] for some in labels])
+    rows = torch.zeros(len(labels), len(index), dtype=torch.long)
+    for row, some in zip(rows, labels, strict=True):
+        row[[index[label] for label in some]] = 1
+    return rows
 
 
 class TextClassifier:
@@ -58,20 +88,22 @@ class TextClassifier:
         self.model, self.units, self.classes, self.kind = model, units, classes, kind
 
     def encoded(self, texts: Sequence[str]) -> list[Tensor]:
-        """The ids of each text; a text without any has one unknown unit, or one that stands before texts."""
-        alone = self.units.start if self.units.unknown is None else self.units.unknown
-        return [torch.from_numpy(self.units.encode(text)).long() if text else torch.tensor([alone]) for text in texts]
+        """The ids of each text, as `encode` gives them."""
+        return encode(self.units, texts)
 
-    def unknown(self, texts: Sequence[str]) -> int:
-        """How many units of the texts the vocabulary lacks."""
-        if self.units.unknown is None:
-            return 0
-        return sum(int((self.units.encode(text) == self.units.unknown).sum()) for text in texts)
+    def unknown(self, sequences: Sequence[Tensor]) -> int:
+        """How many units of texts, given by their ids, the vocabulary lacks."""
+        unknown = self.units.unknown
+        return 0 if unknown is None else sum(int((ids == unknown).sum()) for ids in sequences)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """What is said of each text, in their order."""
+        return self.predict_encoded(self.encoded(texts))
+
+    def predict_encoded(self, sequences: Sequence[Tensor]) -> list[Prediction]:
+        """What is said of texts, given by their ids."""
         found = []
-        for row in np.exp(self.log_probabilities(texts)):
+        for row in np.exp(self._log_probabilities(sequences)):
             likely = np.flatnonzero(row > 0.5) if self.kind == "multiple" else [int(row.argmax())]
             probabilities = {name: float(share) for name, share in zip(self.classes, row, strict=True)}
             found.append(Prediction(tuple(self.classes[i] for i in likely), probabilities))
@@ -88,50 +120,59 @@ class TextClassifier:
         self.model.eval()
         try:
             for places, batch in in_order(sequences, torch.zeros(len(sequences)), rows=ROWS):
-                result[places] = self.model.log_probabilities(batch.to(device).inputs).cpu().double().numpy()
+                parts = -(-batch.inputs.data.numel() // STEPS)  # so that long texts take no more memory than short ones
+                groups = batch.split(parts)
+                for some, group in zip(np.array_split(places, len(groups)), groups, strict=True):
+                    result[some] = self.model.log_probabilities(group.to(device).inputs).cpu().double().numpy()
         finally:
             self.model.train(training)
         return result
 
     def targets(self, labels: Sequence[tuple[str, ...]]) -> Tensor:
-        """Labels as targets: a number a text, or a row of 0 and 1.
-
-        Raises `ArgumentError` for a label that is none of the classes.
-        """
-        index = {name: i for i, name in enumerate(self.classes)}
-        unknown = sorted({label for some in labels for label in some} - set(index))
-        if unknown:
-            raise ArgumentError(f"label {unknown[0]!a:.80} is none of the {len(index)} classes that were learned")
-        if self.kind != "multiple":
-            return torch.tensor([index[some[0]] for some in labels])
-        rows = torch.zeros(len(labels), len(index), dtype=torch.long)
-        for row, some in zip(rows, labels, strict=True):
-            row[[index[label] for label in some]] = 1
-        return rows
+        """Labels as targets. Raises `ArgumentError` as `targets_of` does."""
+        return targets_of(labels, self.classes, self.kind)
 
     def score(self, texts: Sequence[str], labels: Sequence[tuple[str, ...]]) -> ClassificationScore:
         """How well the texts are classified. Raises `ArgumentError` for a label that is none of the classes."""
         return self.score_encoded(self.encoded(texts), self.targets(labels))
 
     def score_encoded(self, sequences: Sequence[Tensor], targets: Tensor) -> ClassificationScore:
-        """How well texts are classified, given by their ids and targets."""
+        """How well texts are classified, given by their ids and targets. Raises `ArgumentError` when there are none."""
+        if not len(sequences):
+            raise ArgumentError("there are no texts to judge a classifier by; give one at least")
         logs, truth = self._log_probabilities(sequences), targets.numpy()
         if self.kind == "multiple":
             logs_of_not = np.log(np.maximum(-np.expm1(logs), np.finfo(float).tiny))
             nats = -float(np.where(truth == 1, logs, logs_of_not).sum(1).mean())
-            return ClassificationScore(len(truth), nats, label_scores(truth, logs > np.log(0.5)).to_json(self.classes))
+            return _score(nats, label_scores(truth, logs > np.log(0.5)).to_json(self.classes))
         matrix = confusion_matrix(truth, logs.argmax(1), len(self.classes))
         facts = class_scores(matrix).to_json(self.classes)
         if self.kind == "ordinal":
             facts |= asdict(star_scores(matrix))
-        return ClassificationScore(len(truth), negative_log_likelihood(logs, truth) or 0.0, facts)
+        return _score(negative_log_likelihood(logs, truth) or 0.0, facts)
 
     def worst(self, sequences: Sequence[Tensor], targets: Tensor, count: int = 5) -> Iterator[tuple[int, str, float]]:
-        """Where the texts stand that are taken for another class with most certainty: place, class, probability."""
-        logs, truth = self._log_probabilities(sequences), targets.numpy()
+        """The surest mistakes: the place of a text, what is said of it, and the probability of that.
+
+        Where a text may have several labels, it is the one that is said, or denied ("no ..."), with most certainty.
+        """
+        shares, truth = np.exp(self._log_probabilities(sequences)), targets.numpy()
         if self.kind == "multiple":
-            return
-        guess = logs.argmax(1)
-        wrong = np.flatnonzero(guess != truth)
-        for place in wrong[np.argsort(-logs[wrong, guess[wrong]], kind="stable")][:count]:
-            yield int(place), self.classes[guess[place]], float(np.exp(logs[place, guess[place]]))
+            said, true = shares > 0.5, truth == 1
+            sure = np.where(said, shares, 1 - shares)
+        else:
+            true = np.arange(len(self.classes)) == truth[:, None]
+            said = np.arange(len(self.classes)) == shares.argmax(1)[:, None]
+            sure = np.where(said, shares, 0.0)
+        wrong = np.where(said != true, sure, 0.0)
+        label, most = wrong.argmax(1), wrong.max(1, initial=0.0)
+        for place in np.argsort(-most, kind="stable")[:count]:
+            if most[place] > 0:
+                name = self.classes[label[place]]
+                yield int(place), name if said[place, label[place]] else f"no {name}", float(most[place])
+
+
+def _score(nats: float, found: dict[str, Any]) -> ClassificationScore:
+    tables = {name: value for name, value in found.items() if isinstance(value, dict)}
+    numbers = {name: value for name, value in found.items() if name not in tables}
+    return ClassificationScore(found["items"], nats, numbers, tables)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from throughtime.errors import DataError
+from throughtime.errors import printable
 from throughtime.recipes import fields
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
@@ -27,9 +26,14 @@ if TYPE_CHECKING:
     from throughtime.layers import Core
     from throughtime.models.classifier import Classifier
     from throughtime.models.text_classifier import ClassificationScore, TextClassifier
+    from throughtime.recipes.labelled import Divided, Pair
 
 CoreName = CellName | Literal["convolution", "average"]
 QUICK_TEXTS = 2000  # of the held-out part, at most, that are judged while training
+SAMPLE_TEXTS = 256  # and among which mistakes are looked for
+WITHOUT_UNKNOWN = ("subword", "byte")  # units
+NAMES = 50  # classes that a page lists
+WIDEST = 1024  # steps that a filter may see
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Classify(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     shows: ClassVar[str] = "its worst mistakes"
+    item: ClassVar[str] = "text"
 
     application: Literal["classify"] = Field("classify", description="which recipe this is")
     train: Place = Field(description="texts with labels: .csv .tsv .jsonl .parquet (.gz too), or a folder per class")
@@ -90,7 +95,9 @@ class Classify(BaseModel):
         None, description="from all steps to one vector (mean of --core average, else maximum)"
     )
     dropout: fields.Rate = Field(0.5, description="of embeddings and of the vector that is classified")
-    word_dropout: fields.Rate = Field(0.1, description="units that are read as <unk> while training")
+    word_dropout: fields.Rate | None = Field(
+        None, description="units that are read as <unk> while training (0.1 of words and characters)"
+    )
     smoothing: fields.Rate = Field(0.0, description="of targets: share that goes to all classes alike")
     balanced: bool = Field(False, description="classes weigh alike, however rare they are")
 
@@ -114,9 +121,12 @@ class Classify(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _bounded(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("minutes") is None and values.get("epochs") is None:
-            return {**values, "epochs": 8}
-        return values
+        if not isinstance(values, dict):
+            return values
+        given = {name: value for name, value in values.items() if value is not None or name != "word_dropout"}
+        dropped = 0.0 if values.get("unit") in WITHOUT_UNKNOWN else 0.1
+        bound = {"epochs": 8} if values.get("minutes") is None and values.get("epochs") is None else {}
+        return {"word_dropout": dropped} | given | bound
 
     @model_validator(mode="after")
     def _consistent(self) -> Classify:
@@ -129,20 +139,34 @@ class Classify(BaseModel):
             raise ValueError(f"vectors needs --unit word, for they are of words; got --unit {self.unit}")
         if self.frozen_updates and not self.vectors:
             raise ValueError(f"frozen_updates needs --vectors; got {self.frozen_updates} and none")
-        if not recurrent and (self.layers > 1 or self.pool == "last"):
-            raise ValueError(f"layers and --pool last are for recurrent cores; got --core {self.core}")
+        if not recurrent and (self.layers > 1 or not self.both or self.pool == "last"):
+            raise ValueError(f"layers, --no-both and --pool last are for recurrent cores; got --core {self.core}")
+        if self.core == "average" and self.hidden != 128:
+            raise ValueError(f"hidden is for cores that have units, an average has none; got {self.hidden}")
         if self.core != "convolution" and self.widths != (3, 4, 5):
             raise ValueError(f"widths is for --core convolution; got --core {self.core}")
-        if self.word_dropout and self.unit == "byte":
-            raise ValueError("word_dropout needs units that can be unknown, which bytes cannot: give --word-dropout 0")
+        if not self.widths or len(set(self.widths)) < len(self.widths) or set(self.widths) - set(range(1, WIDEST + 1)):
+            raise ValueError(f"widths must be different numbers from 1 to {WIDEST}; got {list(self.widths)}")
+        if self.word_dropout and self.unit in WITHOUT_UNKNOWN:
+            what = f"units that can be unknown, which {self.unit}s cannot be; got {self.word_dropout}"
+            raise ValueError(f"word_dropout needs {what}")
         if self.momentum and self.optimiser != "sgd":
             raise ValueError("momentum is for --optimiser sgd")
         return self
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The settings that make a run the run it is: all but where files lie and `device`."""
-        return self.model_dump(mode="json", exclude={"train", "valid", "vectors", "device"})
+        """The settings, as recipe.json has them, that make a run the run it is: all but where files lie and `device`.
+
+        Which texts these are is said by `train_sha256` and `valid_sha256` of data.json, which vectors by
+        `vectors_sha256`.
+        """
+        settings = self.model_dump(mode="json", exclude={"train", "valid", "device"})
+        if self.vectors:
+            del settings["vectors"]
+            if self.embedding is None:  # the table decides
+                del settings["embedding"]
+        return settings
 
     @property
     def source(self) -> Path:
@@ -151,38 +175,45 @@ class Classify(BaseModel):
 
     def advice(self, out: Path) -> tuple[str, ...]:
         """What may be done with a run."""
-        return f"throughtime predict {out} FILE", f"throughtime evaluate {out} --data FILE"
+        return tuple(f"throughtime {words}" for words in (f"predict {out} FILE", f"evaluate {out}", f"show {out}"))
+
+    @property
+    def made_of(self) -> str:
+        """The core, for people."""
+        if self.core == "average":
+            return "average of embeddings"
+        if self.core == "convolution":
+            return f"convolution, {self.hidden} filters of each of {', '.join(map(str, self.widths))} steps"
+        return f"{self.core}, {self.layers} × {self.hidden}{', from both ends' if self.both else ''}"
 
     def data(self) -> ClassifyData:
-        """Reads the texts, learns the units and classes of the training part, and counts what they lack.
+        """Reads the texts, learns the units of the training part, and counts what they lack.
 
-        Raises `DataError` when a file is missing or malformed, or when there are no two classes.
+        Raises `DataError` when a file is missing or malformed, and as `divide` does.
         """
         from throughtime.data.units import learn_units
 
-        read = self.read(self.train)
-        if self.valid is None:
-            train, valid = self._split(read)
-            held_out, hashed = f"{100 * self.held_out:g}% of the texts, of each class", _hash(read)
-        else:
-            other = self.read(self.valid)
-            train, valid, held_out, hashed = _pairs(read), _pairs(other), str(self.valid), _hash(other)
-        classes = self._classes(train, valid)
-        joined = "\n".join(text for text, _ in train)
+        texts = self.divided()
+        joined = "\n".join(text for text, _ in texts.train)
         units = learn_units(self.unit, joined, minimum_count=self.minimum_count, maximum_vocab=self.maximum_vocab)
-        learned, judged = (self._part(units, classes, some) for some in (train, valid))
+        learned, judged = (self._part(units, texts.classes, some) for some in (texts.train, texts.valid))
         facts = {
             "train": str(self.train),
-            "train_sha256": _hash(read),
-            "valid": held_out,
-            "valid_sha256": hashed,
-            "classes": classes,
+            "valid": str(self.valid) if self.valid else f"{100 * self.held_out:g}% of the texts, of each class",
+            **texts.facts,
+            "classes": texts.classes,
             "vocab": len(units),
-            "skipped_rows": read.counts.skipped,
             **_counts("train", learned, units),
             **_counts("valid", judged, units),
         }
-        return ClassifyData(units, classes, learned, judged, facts, read.chosen)
+        return ClassifyData(units, texts.classes, learned, judged, facts, texts.chosen)
+
+    def divided(self) -> Divided:
+        """The texts to learn from and those that are held out. Raises `DataError` as `data` does."""
+        from throughtime.recipes.labelled import divide
+
+        other = self.read(self.valid) if self.valid else None
+        return divide(self.read(self.train), other, self.labels, held_out=self.held_out, seed=self.seed)
 
     def read(self, path: Path) -> Labelled:
         """Labelled texts, read as this recipe reads them."""
@@ -194,43 +225,11 @@ class Classify(BaseModel):
         layout = Layout(text=self.text_column, label=self.label_column, separator=self.separator, missing=self.missing)
         return read_records(Records(path, layout))
 
-    def _split(self, read: Labelled) -> tuple[list[Any], list[Any]]:
-        """The pairs of text and labels to learn from, and those that are held out."""
-        from throughtime.data.splits import stratified
+    def _part(self, units: Units, classes: list[str], pairs: list[Pair]) -> Part:
+        from throughtime.models.text_classifier import encode, targets_of
 
-        pairs = _pairs(read)
-        parts = stratified([labels for _, labels in pairs], (1 - self.held_out, self.held_out), self.seed)
-        train, valid = ([pairs[i] for i in part] for part in parts)
-        return train, valid
-
-    def _classes(self, train: list[Any], valid: list[Any]) -> list[str]:
-        """The classes in their order: that of their names, or of their numbers.
-
-        Raises `DataError` for fewer than two, for several where one is wanted, for a class only in the held-out part.
-        """
-        seen = {label for _, labels in train for label in labels}
-        if self.labels != "multiple":
-            several = next((labels for _, labels in [*train, *valid] if len(labels) != 1), None)
-            if several is not None:
-                raise DataError(f"a text has {len(several)} labels, and --labels {self.labels} takes one")
-        if len(seen) < 2:
-            raise DataError(f"{self.train} has one class only, {min(seen)!a:.80}: there is nothing to tell apart")
-        new = sorted({label for _, labels in valid for label in labels} - seen)
-        if new:
-            raise DataError(f"label {new[0]!a:.80} is in the held-out texts only, so that it cannot be learned")
-        if self.labels != "ordinal":
-            return sorted(seen)
-        try:
-            return sorted(seen, key=int)
-        except ValueError as error:
-            raise DataError(f"--labels ordinal takes whole numbers, such as 1 to 5: {error}") from None
-
-    def _part(self, units: Units, classes: list[str], pairs: list[Any]) -> Part:
-        from throughtime.models.text_classifier import TextClassifier
-
-        reader = TextClassifier(cast("Any", None), units, classes, self.labels)
         texts, labels = [text for text, _ in pairs], [labels for _, labels in pairs]
-        return Part(texts, labels, reader.encoded(texts), reader.targets(labels))
+        return Part(texts, labels, encode(units, texts), targets_of(labels, classes, self.labels))
 
     def begin(self, data: ClassifyData, kept: dict[str, Any] | None) -> ClassifyData:
         """The data, with the vectors that the embeddings begin with."""
@@ -277,9 +276,8 @@ class Classify(BaseModel):
             head = heads.Classes(core.hidden, classes, smoothing=self.smoothing, weights=weights)
         else:
             head = (heads.Ordinal if self.labels == "ordinal" else heads.Several)(core.hidden, classes)
-        return Classifier(
-            vocab, core, self._pool(core.hidden), head, dropout=self.dropout, word_dropout=self.word_dropout
-        )
+        dropped = self.word_dropout or 0.0
+        return Classifier(vocab, core, self._pool(core.hidden), head, dropout=self.dropout, word_dropout=dropped)
 
     def _core(self) -> Core[Any]:
         from throughtime.layers.convolve import Convolution, Direct
@@ -321,16 +319,18 @@ class Classify(BaseModel):
 
     def score(self, model: Classifier, data: ClassifyData, *, quick: bool) -> ClassificationScore:
         """How well the held-out texts are classified; `quick` looks at 2,000 of them at most."""
-        part, reader = data.valid, self._reader(model, data)
-        step = -(-len(part.sequences) // QUICK_TEXTS) if quick else 1
-        return reader.score_encoded(part.sequences[::step], part.targets[::step])
+        part = _thinned(data.valid, QUICK_TEXTS) if quick else data.valid
+        return self._reader(model, data).score_encoded(part.sequences, part.targets)
 
     def sample(self, model: Classifier, data: ClassifyData, *, final: bool) -> str:
-        """The mistakes among the held-out texts of which the model is surest."""
-        part, lines = data.valid, []
-        for place, said, share in self._reader(model, data).worst(part.sequences, part.targets, 20 if final else 3):
-            lines.append(f"{share:.2f} {said}, not {', '.join(part.labels[place])}: {part.texts[place][:100]}")
-        return "\n".join(lines)
+        """The mistakes among the held-out texts of which the model is surest; of 256 at most while training."""
+        part, lines = data.valid if final else _thinned(data.valid, SAMPLE_TEXTS), []
+        count, length = (20, 100) if final else (3, 24)
+        for place, said, share in self._reader(model, data).worst(part.sequences, part.targets, count):
+            text = " ".join(part.texts[place].split())
+            text = text if len(text) <= length else text[: length - 1] + "…"
+            lines.append(f"{share:.2f} {said}, truly {', '.join(part.labels[place])}: {text}")
+        return "\n".join(lines) or "none"
 
     def _reader(self, model: Classifier, data: ClassifyData) -> TextClassifier:
         from throughtime.models.text_classifier import TextClassifier
@@ -344,9 +344,9 @@ class Classify(BaseModel):
     def notes(self, data: ClassifyData) -> tuple[str, ...]:
         """What was read, counted and taken from vectors."""
         facts, sizes = data.facts, data.train.targets
-        shares = sizes.bincount() if sizes.dim() == 1 else sizes.sum(0)
+        shares = sizes.bincount(minlength=len(data.classes)) if sizes.dim() == 1 else sizes.sum(0)
         told = ", ".join(f"{name} {int(n):,}" for name, n in list(zip(data.classes, shares, strict=True))[:12])
-        more = f", ... {len(data.classes)} in all" if len(data.classes) > 12 else ""
+        more = f", ... {len(data.classes):,} in all" if len(data.classes) > 12 else ""
         return (
             data.chosen,
             f"{facts['train_texts']:,} texts to train on ({told}{more}), {facts['train_unknown']:,} of "
@@ -370,27 +370,32 @@ class Classify(BaseModel):
         """What the model is, what it was made from, and how good it is."""
         size, facts = sum(parameter.numel() for parameter in model.parameters()), data.facts
         rows = {
-            "model": f"{self.core}, {self.layers} × {self.hidden}, {size:,} weights",
-            "classes": ", ".join(data.classes[:50]),
+            "model": f"{self.made_of}, {size:,} weights",
+            "classes": listed(data.classes),
             "units": f"{self.unit}, a vocabulary of {len(data.units):,}",
             "trained on": f"{facts['train']}: {facts['train_texts']:,} texts (sha256 {facts['train_sha256'][:12]}…)",
             "validated on": f"{facts['valid']}: {facts['valid_texts']:,} texts",
+            "rows skipped": f"{facts['skipped_rows']:,}",
+            **({"embeddings": data.taken.notes(self.frozen_updates)[0]} if data.taken else {}),
             "validation": "training was stopped before its end" if score is None else score.sentence(),
         }
-        lines = [f"| {name} | {value} |" for name, value in rows.items()]
+        lines = [f"| {name} | {printable(value).replace('|', chr(92) + '|')} |" for name, value in rows.items()]
         return "\n".join(["# A classifier of texts", "", "| what | value |", "| --- | --- |", *lines, ""])
 
 
-def _pairs(read: Labelled) -> list[tuple[str, tuple[str, ...]]]:
-    return [(record.text, record.labels) for record in read.records]
+def listed(classes: list[str]) -> str:
+    """The names of classes, the first 50 of them.
+
+    >>> listed(["bad", "good"])
+    'bad, good'
+    """
+    return ", ".join(classes[:NAMES]) + (f", ... {len(classes):,} in all" if len(classes) > NAMES else "")
 
 
-def _hash(read: Labelled) -> str:
-    """The sha256 of what was read: texts and labels in their order."""
-    digest = hashlib.sha256()
-    for record in read.records:
-        digest.update(json.dumps([record.text, record.labels]).encode())
-    return digest.hexdigest()
+def _thinned(part: Part, most: int) -> Part:
+    """Texts in even distances, no more than that."""
+    step = -(-len(part.texts) // most)
+    return Part(part.texts[::step], part.labels[::step], part.sequences[::step], part.targets[::step])
 
 
 def _counts(name: str, part: Part, units: Units) -> dict[str, int]:

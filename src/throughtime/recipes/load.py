@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from throughtime.errors import ArgumentError, RunError
 from throughtime.recipes.classify import Classify
+from throughtime.recipes.fields import MOST_CLASSES
 from throughtime.recipes.language import Language, LanguageData
 from throughtime.recipes.read import make_recipe
 from throughtime.recipes.transfer import Sha256, VectorFacts
@@ -20,17 +21,41 @@ if TYPE_CHECKING:
     from throughtime.data.units import Units
     from throughtime.models import Writer
     from throughtime.models.text_classifier import TextClassifier
+    from throughtime.recipes.labelled import Divided
 
 M = TypeVar("M", bound="nn.Module")
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
-class Classes(BaseModel):
-    """What data.json of a classifier tells of its classes."""
+def distinct(names: list[str]) -> list[str]:
+    """The names. Raises `ValueError` when one is there twice."""
+    if len(set(names)) < len(names):
+        raise ValueError("a name is there twice")
+    return names
+
+
+class ClassifierFacts(BaseModel):
+    """What data.json tells of the texts that a classifier was made from."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
-    classes: Annotated[list[str], Field(min_length=2, max_length=1_000_000)]
+    train: str
+    train_sha256: str
+    train_bytes: Count | None = None
+    valid: str
+    valid_sha256: str
+    valid_bytes: Count | None = None
+    classes: Annotated[list[str], Field(min_length=2, max_length=MOST_CLASSES), AfterValidator(distinct)]
+    vocab: Count
+    skipped_rows: Count
+    train_texts: Count
+    train_units: Count
+    train_unknown: Count
+    valid_texts: Count
+    valid_units: Count
+    valid_unknown: Count
+    vectors: VectorFacts | None = None
+    vectors_sha256: Sha256 | None = None
 
 
 class Facts(BaseModel):
@@ -85,11 +110,9 @@ def load_writer(home: Path, recipe: Language) -> Writer:
 
 def load_classifier(home: Path, recipe: Classify) -> TextClassifier:
     """The classifier of a whole folder. Raises `RunError` as `load` does."""
-    from throughtime import folder
     from throughtime.models.text_classifier import TextClassifier
 
-    units = _units(home, recipe)
-    classes = folder.check_form(Classes, folder.read_json(home, "data.json"), home / "data.json").classes
+    units, classes = _units(home, recipe), classifier_facts_of(home).classes
     model = _filled(lambda: recipe.model_of(len(units), len(classes)), home)
     return TextClassifier(model, units, classes, recipe.labels)
 
@@ -126,6 +149,36 @@ def facts_of(home: Path) -> Facts:
     from throughtime import folder
 
     return folder.check_form(Facts, folder.read_json(home, "data.json"), home / "data.json")
+
+
+def classifier_facts_of(home: Path) -> ClassifierFacts:
+    """What a whole run folder tells of its labelled texts. Raises `RunError` when it does not."""
+    from throughtime import folder
+
+    return folder.check_form(ClassifierFacts, folder.read_json(home, "data.json"), home / "data.json")
+
+
+def divided_of(home: Path, recipe: Classify) -> Divided:
+    """The labelled texts that a classifier was made from, read again.
+
+    Raises `RunError` when they are not what they were, and `DataError` when they cannot be read.
+    """
+    facts = classifier_facts_of(home)
+    sources = (recipe.train, facts.train_bytes), (recipe.valid or recipe.train, facts.valid_bytes)
+    for path, size in sources:
+        if size is not None and path.is_file() and path.stat().st_size != size:
+            raise _changed(path, home)  # before it is read: what stands there now may be of any size
+    texts = recipe.divided()
+    for (path, _), known in zip(sources, ("train_sha256", "valid_sha256"), strict=True):
+        if texts.facts[known] != getattr(facts, known):
+            raise _changed(path, home)
+    return texts
+
+
+def _changed(path: Path, home: Path) -> RunError:
+    return RunError(
+        f"{str(path)!a:.200} was changed since {home} was trained on it; put it back, or give evaluate --data FILE"
+    )
 
 
 def data_of(home: Path, recipe: Language, writer: Writer) -> LanguageData:
