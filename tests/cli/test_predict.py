@@ -233,6 +233,14 @@ def test_a_file_to_evaluate_on_that_does_not_fit_is_one_line(home, tmp_path, cap
     assert says in refused(capsys, "evaluate", home / "run", "--data", path)
 
 
+def test_rows_that_lack_something_are_left_out_of_an_evaluation_when_asked(home, tmp_path, capsys):
+    path = written(tmp_path / "other.csv", [("a film", ""), ("", "odd"), ("was fine", EVIL)])
+    assert "--missing skip" in refused(capsys, "evaluate", home / "run", "--data", path)
+    found = json.loads(said(capsys, "evaluate", home / "run", "--data", path, "--missing", "skip", "--json").out)
+    assert (found["texts"], found["skipped_rows"]) == (1, 2)
+    assert "--missing skip is for --data" in refused(capsys, "evaluate", home / "run", "--missing", "skip")
+
+
 def test_texts_that_were_changed_since_are_not_taken_for_those_held_out(home, tmp_path, capsys):
     moved = written(tmp_path / "texts.csv", ROWS)
     copy = shutil.copytree(home / "run", tmp_path / "run")
@@ -271,6 +279,16 @@ def test_facts_that_are_none_are_one_line(home, tmp_path, capsys, command, chang
     files["data.json"] = json.dumps(json.loads(files["data.json"]) | change).encode()
     folder.write_files(copy, files, status="finished")
     assert "data.json does not hold what a run needs" in refused(capsys, command, copy)
+
+
+def test_vectors_without_a_hash_are_shown_as_such(home, tmp_path, capsys):
+    copy = shutil.copytree(home / "run", tmp_path / "run")
+    files = {name: (copy / name).read_bytes() for name in folder.read_manifest(copy).files}
+    counts = dict.fromkeys(("found", "lower", "composed", "unknown"), 1)
+    change = {"vectors": {"path": EVIL, "dimension": 6, **counts}}
+    files["data.json"] = json.dumps(json.loads(files["data.json"]) | change).encode()
+    folder.write_files(copy, files, status="finished")
+    assert re.search(r"^their sha256 +—$", said(capsys, "show", copy).out, re.MULTILINE)
 
 
 def test_several_labels_go_from_training_to_what_is_said(tmp_path, capsys):

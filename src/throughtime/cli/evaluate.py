@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -22,6 +22,10 @@ class Options:
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN", help="a run folder")]
     text: Annotated[Path | None, tyro.conf.arg(help="of a language model: the text to score")] = None
     data: Annotated[Path | None, tyro.conf.arg(help="of a classifier: the labelled texts to judge it by")] = None
+    missing: Annotated[
+        Literal["refuse", "skip"] | None,
+        tyro.conf.arg(help="of --data: rows without a text or label (as in training, if not given)"),
+    ] = None
     json: Annotated[bool, tyro.conf.arg(help="print one JSON object")] = False
 
 
@@ -31,6 +35,8 @@ def command(words: list[str]) -> int:
     from throughtime.recipes.language import Language
     from throughtime.recipes.load import find_whole, recipe_of
 
+    if options.missing and options.data is None:
+        raise ArgumentError(f"--missing {options.missing} is for --data, which is not given")
     home = find_whole(options.run)
     recipe = recipe_of(home)
     if isinstance(recipe, Language):
@@ -40,7 +46,7 @@ def command(words: list[str]) -> int:
     else:
         if options.text is not None:
             raise ArgumentError(f"--text is for language models, and {options.run} holds a classifier: give --data")
-        facts, rows = _of_classifier(home, recipe, options.data)
+        facts, rows = _of_classifier(home, recipe, options.data, options.missing)
     if options.json:
         sys.stdout.write(json.dumps(facts, allow_nan=False) + "\n")
         return 0
@@ -77,7 +83,9 @@ def evaluate(home: Path, recipe: Any, text: Path | None) -> "tuple[Scores, str, 
     return writer.score_ids(data.valid, data.valid_bytes), recipe.unit, data.facts["skipped_bytes"]
 
 
-def _of_classifier(home: Path, recipe: Any, path: Path | None) -> tuple[dict[str, Any], dict[str, str]]:
+def _of_classifier(
+    home: Path, recipe: Any, path: Path | None, missing: str | None
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The scores of a classifier on labelled texts, or on what its run held out."""
     from throughtime.recipes.labelled import pairs_of
     from throughtime.recipes.load import divided_of, load_classifier
@@ -87,7 +95,7 @@ def _of_classifier(home: Path, recipe: Any, path: Path | None) -> tuple[dict[str
         again = divided_of(home, recipe)
         pairs, skipped = again.valid, again.facts["skipped_rows"]
     else:
-        read = recipe.read(path)
+        read = (recipe.model_copy(update={"missing": missing}) if missing else recipe).read(path)
         sys.stderr.write(f"{read.chosen}\n")
         pairs, skipped = pairs_of(read, recipe.labels), read.counts.skipped
     sequences = classifier.encoded([text for text, _ in pairs])

@@ -148,7 +148,7 @@ def _vectors(facts: dict[str, Any]) -> dict[str, str]:
     data = facts["data"]
     if "vectors" not in data:
         return {}
-    return {"vectors": VectorFacts(**data["vectors"]).sentence(), "their sha256": data["vectors_sha256"]}
+    return {"vectors": VectorFacts(**data["vectors"]).sentence(), "their sha256": data.get("vectors_sha256", "—")}
 
 
 def _default(recipe: Any, name: str) -> Any:
