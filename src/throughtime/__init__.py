@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from throughtime.layers import to_torch as to_torch
     from throughtime.layers.scan import scan as scan
     from throughtime.padded import Padded as Padded
+    from throughtime.recipes import Classify as Classify
     from throughtime.recipes import Language as Language
     from throughtime.recipes.load import load as load
     from throughtime.tally import Tally as Tally
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Bidirectional": "layers",
+    "Classify": "recipes",
     "Language": "recipes",
     "Padded": "padded",
     "PlainLoopWarning": "kernels.run",
