@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-Tell = Callable[[float, float, str], None]  # how much is done, of how much, and what else there is to say
-
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[..., None]]:
