@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from throughtime.data.batches import POOL, Batches, Labelled, gathered, in_order
+from throughtime.data.batches import POOL, Batches, SequenceBatch, gathered, in_order
 from throughtime.data.lanes import UNSCORED
 from throughtime.errors import ArgumentError, DataError
 from throughtime.heads import Classes
@@ -26,11 +26,11 @@ def made(count: int, rows: int, seed: int = 0, longest: int = 30) -> Batches:
     return Batches(sequences(count, longest), torch.arange(count), rows=rows, seed=seed)
 
 
-def read(batches: Batches, epoch: int) -> list[Labelled]:
+def read(batches: Batches, epoch: int) -> list[SequenceBatch]:
     return [batches.chunk(epoch, position) for position in range(batches.chunks(epoch))]
 
 
-def same(one: Labelled, other: Labelled) -> bool:
+def same(one: SequenceBatch, other: SequenceBatch) -> bool:
     pairs = [(one.inputs.data, other.inputs.data), (one.inputs.lengths, other.inputs.lengths)]
     return all(torch.equal(a, b) for a, b in [*pairs, (one.targets, other.targets)])
 
@@ -97,7 +97,7 @@ def test_a_batch_splits_into_even_groups_of_the_same_rows(parts):
     joined = Padded(
         torch.cat([group.inputs.data for group in groups]), torch.cat([group.inputs.lengths for group in groups])
     )
-    assert same(Labelled(joined, torch.cat([group.targets for group in groups])), batch)
+    assert same(SequenceBatch(joined, torch.cat([group.targets for group in groups])), batch)
     assert same(batch.to(torch.device("cpu")), batch)
 
 
@@ -106,7 +106,7 @@ def test_micro_batches_add_up_to_the_batch(parts):
     embedding, head = nn.Embedding(7, 3).double(), Classes(3, 7).double()
     weights = [*embedding.parameters(), *head.parameters()]
 
-    def loss(batch: Labelled) -> Tally:
+    def loss(batch: SequenceBatch) -> Tally:
         inputs = batch.inputs.replace(embedding(batch.inputs.data)).zeroed()
         return head.loss(MeanPool()(inputs), batch.targets)
 

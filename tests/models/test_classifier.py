@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from throughtime import Padded, Recurrent
 from throughtime.cells import LSTM
-from throughtime.data.batches import Labelled
+from throughtime.data.batches import SequenceBatch
 from throughtime.errors import ArgumentError
 from throughtime.heads.classes import Classes, Ordinal, Several
 from throughtime.layers import Convolution, Direct, LastPool, MaximumPool, MeanPool
@@ -27,7 +27,7 @@ def test_an_average_of_embeddings_is_the_formula():
     pooled = torch.stack([model.embedding.weight[row].mean(0) for row in ROWS])
     wanted = F.log_softmax(pooled @ model.head.linear.weight.T + model.head.linear.bias, -1)
     torch.testing.assert_close(model.log_probabilities(INPUTS), wanted)
-    loss, state = model.loss(Labelled(INPUTS, TARGETS))
+    loss, state = model.loss(SequenceBatch(INPUTS, TARGETS))
     torch.testing.assert_close(loss.total, F.nll_loss(wanted, TARGETS, reduction="sum"))
     assert (loss.count, state) == (3, None)
 
@@ -58,7 +58,7 @@ def test_neither_padding_nor_neighbours_change_what_is_said_of_a_row(core, pool)
     ],
 )
 def test_the_loss_of_groups_is_the_loss_of_all_and_every_weight_learns(head, targets):
-    model, batch = make(head=head), Labelled(INPUTS, targets)
+    model, batch = make(head=head), SequenceBatch(INPUTS, targets)
     whole = model.loss(batch)[0]
     wanted = torch.autograd.grad(whole.total, list(model.parameters()))
     assert all(gradient.any() for gradient in wanted)

@@ -11,7 +11,7 @@ import torch
 
 import throughtime
 from throughtime import Padded, folder
-from throughtime.data.batches import Labelled
+from throughtime.data.batches import SequenceBatch
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.recipes import Classify
 from throughtime.recipes.cells import CellName
@@ -102,7 +102,7 @@ def test_every_option_trains_predicts_and_scores(classify, tmp_path, options):
 @pytest.mark.parametrize("name", sorted(set(get_args(CellName)) - {"lstm"}))
 def test_every_cell_reads_from_both_ends_and_learns(classify, name, imitated):
     model = classify(core=name, hidden=2, pool="last", dropout=0.0).model_of(5, 3)
-    batch = Labelled(Padded.of([torch.tensor([1, 2]), torch.tensor([4])]), torch.tensor([0, 2]))
+    batch = SequenceBatch(Padded.of([torch.tensor([1, 2]), torch.tensor([4])]), torch.tensor([0, 2]))
     model.loss(batch)[0].total.backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 

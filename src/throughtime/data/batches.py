@@ -16,22 +16,22 @@ POOL = 32  # batches among which sequences are sorted by length
 
 
 @dataclass(frozen=True)
-class Labelled:
+class SequenceBatch:
     """Sequences side by side, and the target of each: a number a row, or one a step."""
 
     inputs: Padded  # B T ids, or B T D numbers
     targets: Tensor  # B ..., in the order of the rows; past a length a step's is UNSCORED, of numbers NaN
 
-    def to(self, device: torch.device) -> "Labelled":
+    def to(self, device: torch.device) -> "SequenceBatch":
         """The same batch on a device."""
         inputs = self.inputs
-        return Labelled(Padded(inputs.data.to(device), inputs.lengths), self.targets.to(device))
+        return SequenceBatch(Padded(inputs.data.to(device), inputs.lengths), self.targets.to(device))
 
-    def split(self, parts: int) -> list["Labelled"]:
+    def split(self, parts: int) -> list["SequenceBatch"]:
         """The rows in even groups, for one update out of several smaller steps; no more groups than there are rows."""
         rows = torch.arange(len(self.inputs.lengths))
         groups = rows.tensor_split(max(1, min(parts, len(rows))))
-        return [Labelled(self.inputs.take(some), self.targets[some.to(self.targets.device)]) for some in groups]
+        return [SequenceBatch(self.inputs.take(some), self.targets[some.to(self.targets.device)]) for some in groups]
 
 
 class Batches:
@@ -62,7 +62,7 @@ class Batches:
         """How many batches an epoch has."""
         return -(-len(self.sequences) // self.rows)
 
-    def chunk(self, epoch: int, position: int) -> Labelled:
+    def chunk(self, epoch: int, position: int) -> SequenceBatch:
         """The batch at a position of an epoch."""
         return gathered(self.sequences, self.targets, self.order(epoch)[position])
 
@@ -82,7 +82,7 @@ class Batches:
 
 def in_order(
     sequences: Sequence[Tensor], targets: Tensor | Sequence[Tensor], *, rows: int
-) -> list[tuple[NDArray[np.int64], Labelled]]:
+) -> list[tuple[NDArray[np.int64], SequenceBatch]]:
     """All sequences once, sorted by length, in batches of so many rows with the places where these stood."""
     _check(sequences, targets, rows)
     order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
@@ -90,14 +90,14 @@ def in_order(
     return [(part, gathered(sequences, targets, part)) for part in parts]
 
 
-def gathered(sequences: Sequence[Tensor], targets: Tensor | Sequence[Tensor], rows: NDArray[np.int64]) -> Labelled:
+def gathered(sequences: Sequence[Tensor], targets: Tensor | Sequence[Tensor], rows: NDArray[np.int64]) -> SequenceBatch:
     """Some sequences as a batch."""
     inputs = Padded.of([sequences[row] for row in rows])
     if isinstance(targets, Tensor):
-        return Labelled(inputs, targets[torch.from_numpy(rows)])
+        return SequenceBatch(inputs, targets[torch.from_numpy(rows)])
     steps = [targets[row] for row in rows]
     padding = float("nan") if steps[0].is_floating_point() else float(UNSCORED)
-    return Labelled(inputs, torch.nn.utils.rnn.pad_sequence(steps, True, padding))
+    return SequenceBatch(inputs, torch.nn.utils.rnn.pad_sequence(steps, True, padding))
 
 
 def _check(sequences: Sequence[Tensor], targets: Tensor | Sequence[Tensor], rows: int) -> None:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from throughtime.data.batches import Labelled
+from throughtime.data.batches import SequenceBatch
 from throughtime.errors import ArgumentError
 from throughtime.layers import Core, VariationalDropout
 from throughtime.padded import Padded
@@ -39,7 +39,7 @@ class Classifier(nn.Module):
     >>> from throughtime.layers import Recurrent
     >>> from throughtime.layers.pool import MeanPool
     >>> model = Classifier(10, Recurrent(LSTM(4, 8)), MeanPool(), Classes(8, 3))
-    >>> batch = Labelled(Padded.of([torch.tensor([1, 2, 3]), torch.tensor([4])]), torch.tensor([0, 2]))
+    >>> batch = SequenceBatch(Padded.of([torch.tensor([1, 2, 3]), torch.tensor([4])]), torch.tensor([0, 2]))
     >>> model.loss(batch)[0].count, model.log_probabilities(batch.inputs).shape
     (2, torch.Size([2, 3]))
     """
@@ -78,7 +78,7 @@ class Classifier(nn.Module):
             ids = ids.masked_fill(torch.rand(ids.shape, device=ids.device) < self.word_dropout, 0)
         return inputs.replace(self.variational(self.embedding(ids))).zeroed()
 
-    def loss(self, batch: Labelled, state: None = None) -> tuple[Tally, None]:
+    def loss(self, batch: SequenceBatch, state: None = None) -> tuple[Tally, None]:
         """The nats of the batch's targets. Nothing is carried from batch to batch."""
         return self.head.loss(self.features(batch.inputs), batch.targets), None
 
