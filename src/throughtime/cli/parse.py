@@ -11,6 +11,7 @@ import tyro
 from pydantic import BaseModel
 
 from throughtime.errors import ArgumentError, nearest
+from throughtime.recipes.training import Training
 
 T = TypeVar("T")
 POSITIONAL = get_args(tyro.conf.Positional[str])[1]
@@ -42,10 +43,12 @@ def parse(options: type[T], words: list[str], command: str) -> T:
 def recipe_options(recipe: type[BaseModel], defaults: dict[str, Any], extra: list[tuple[str, Any, Any]]) -> type[Any]:
     """A dataclass of a recipe's settings, with the recipe's own defaults or those given, and some options besides.
 
+    What all recipes have stands last, for what is a recipe's own is what its user asks for first.
     Values are checked by the recipe when it is made, not here.
     """
     columns: list[tuple[str, Any, Field[Any]]] = []
-    for name, info in recipe.model_fields.items():
+    own_first = sorted(recipe.model_fields.items(), key=lambda item: item[0] in Training.model_fields)
+    for name, info in own_first:
         if name == "application":
             continue
         kind: Any = Annotated[_plain(info.annotation), tyro.conf.arg(help=info.description)]

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from throughtime.errors import printable
 from throughtime.recipes import fields
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace, Place, make_recipe
+from throughtime.recipes.training import Training
 from throughtime.recipes.transfer import FrozenUpdates, Taken, VectorsPath, is_frozen, take
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
     from throughtime.data.batches import Batches
@@ -59,13 +59,12 @@ class ClassifyData:
     taken: Taken | None = None
 
 
-class Classify(BaseModel):
+class Classify(Training):
     """A classifier of texts: it learns which class a text has, which classes, or which place in an order."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     shows: ClassVar[str] = "its worst mistakes"
     item: ClassVar[str] = "text"
+    places: ClassVar[frozenset[str]] = frozenset({"train", "valid"})
 
     application: Literal["classify"] = Field("classify", description="which recipe this is")
     train: Place = Field(description="texts with labels: .csv .tsv .jsonl .parquet (.gz too), or a folder per class")
@@ -102,31 +101,14 @@ class Classify(BaseModel):
     balanced: bool = Field(False, description="classes weigh alike, however rare they are")
 
     rows: int = Field(32, ge=1, le=65536, description="texts of a batch")
-    accumulate: fields.Accumulate = 1
-    minutes: fields.Minutes = None
-    epochs: fields.Epochs = Field(None, description="bound on the passes over the data (8 when neither is given)")
-    optimiser: fields.Optimiser = "adamw"
-    learning_rate: fields.LearningRate = 0.002
-    momentum: fields.Momentum = 0.0
-    weight_decay: fields.WeightDecay = 0.01
-    schedule: fields.Schedule = "cosine"
-    warmup_steps: fields.WarmupSteps = 50
-    clip: fields.Clip = 1.0
-    patience: fields.Patience = 0
-    evaluate_every: fields.EvaluateEvery = 200
-    precision: fields.Precision = "float32"
-    device: fields.Device = "auto"
-    seed: fields.Seed = 0
 
     @model_validator(mode="before")
     @classmethod
-    def _bounded(cls, values: Any) -> Any:
+    def _dropped(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
         given = {name: value for name, value in values.items() if value is not None or name != "word_dropout"}
-        dropped = 0.0 if values.get("unit") in WITHOUT_UNKNOWN else 0.1
-        bound = {"epochs": 8} if values.get("minutes") is None and values.get("epochs") is None else {}
-        return {"word_dropout": dropped} | given | bound
+        return {"word_dropout": 0.0 if values.get("unit") in WITHOUT_UNKNOWN else 0.1} | given
 
     @model_validator(mode="after")
     def _consistent(self) -> Classify:
@@ -150,8 +132,6 @@ class Classify(BaseModel):
         if self.word_dropout and self.unit in WITHOUT_UNKNOWN:
             what = f"units that can be unknown, which {self.unit}s cannot be; got {self.word_dropout}"
             raise ValueError(f"word_dropout needs {what}")
-        if self.momentum and self.optimiser != "sgd":
-            raise ValueError("momentum is for --optimiser sgd")
         return self
 
     @property
@@ -161,7 +141,7 @@ class Classify(BaseModel):
         Which texts these are is said by `train_sha256` and `valid_sha256` of data.json, which vectors by
         `vectors_sha256`.
         """
-        settings = self.model_dump(mode="json", exclude={"train", "valid", "device"})
+        settings = super().identity
         if self.vectors:
             del settings["vectors"]
             if self.embedding is None:  # the table decides
@@ -301,21 +281,10 @@ class Classify(BaseModel):
             return AttentivePool(hidden, 64)
         return MaximumPool() if pool == "maximum" else MeanPool()
 
-    def optimiser_for(self, model: Classifier) -> torch.optim.Optimizer:
-        """A new optimiser for a model's weights."""
-        from throughtime.train import make_optimiser
-
-        rate, decay, momentum = self.learning_rate, self.weight_decay, self.momentum
-        return make_optimiser(self.optimiser, model, learning_rate=rate, weight_decay=decay, momentum=momentum)
-
     def frozen(self, model: Classifier, step: int) -> tuple[nn.Parameter, ...]:
         """The embeddings, as long as they are frozen."""
         embedding = cast("nn.Embedding", model.embedding)
         return (cast("nn.Parameter", embedding.weight),) if is_frozen(self.frozen_updates, step) else ()
-
-    def states(self, model: Classifier) -> list[Any]:
-        """None: nothing is carried from batch to batch."""
-        return []
 
     def score(self, model: Classifier, data: ClassifyData, *, quick: bool) -> ClassificationScore:
         """How well the held-out texts are classified; `quick` looks at 2,000 of them at most."""

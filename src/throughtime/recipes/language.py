@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from throughtime.errors import DataError
 from throughtime.recipes import fields
 from throughtime.recipes.cells import CellName, make_cell
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace, Place, make_recipe
+from throughtime.recipes.training import Training
 from throughtime.recipes.transfer import FrozenUpdates, Taken, VectorsPath, is_frozen, take
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from throughtime.data.lanes import Lanes
@@ -48,12 +48,12 @@ class LanguageData:
     taken: Taken | None = None  # from a table of word vectors
 
 
-class Language(BaseModel):
+class Language(Training):
     """A language model of a text: it learns to say what comes next."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     shows: ClassVar[str] = "it writes"
+    places: ClassVar[frozenset[str]] = frozenset({"text", "valid"})
+    bound: ClassVar[dict[str, Any]] = {"minutes": 10.0}
 
     application: Literal["language"] = Field("language", description="which recipe this is")
     text: Place = Field(description="the text to learn from: a UTF-8 file")
@@ -97,30 +97,13 @@ class Language(BaseModel):
 
     lanes: int = Field(32, ge=1, le=65536, description="readers side by side (the batch)")
     steps: int = Field(64, ge=1, le=65536, description="units that gradients flow back through (the chunk)")
-    accumulate: fields.Accumulate = 1
     minutes: fields.Minutes = Field(
         None, description="bound on the time, evaluations included (10 when neither bound is given)"
     )
     epochs: fields.Epochs = Field(None, description="bound on the passes over the text")
-    optimiser: fields.Optimiser = "adamw"
     learning_rate: fields.LearningRate = 0.004
-    momentum: fields.Momentum = 0.0
-    weight_decay: fields.WeightDecay = 0.01
-    schedule: fields.Schedule = "cosine"
     warmup_steps: fields.WarmupSteps = 100
-    clip: fields.Clip = 1.0
-    patience: fields.Patience = 0
     evaluate_every: fields.EvaluateEvery = 250
-    precision: fields.Precision = "float32"
-    device: fields.Device = "auto"
-    seed: fields.Seed = 0
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bounded(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("minutes") is None and values.get("epochs") is None:
-            return {**values, "minutes": 10.0}
-        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Language:
@@ -144,8 +127,6 @@ class Language(BaseModel):
             raise ValueError(f"cell is for --core recurrent, a window has none; got {self.cell!r}")
         if self.accumulate > self.lanes or self.lanes % self.accumulate:
             raise ValueError(f"accumulate must divide lanes; got {self.accumulate} and {self.lanes}")
-        if self.momentum and self.optimiser != "sgd":
-            raise ValueError("momentum is for --optimiser sgd")
         return self
 
     @property
@@ -155,7 +136,7 @@ class Language(BaseModel):
         Which texts these are is said by `text_sha256`, `valid_sha256` and `train_sha256` of data.json, which vectors by
         `vectors_sha256`.
         """
-        settings = self.model_dump(mode="json", exclude={"text", "valid", "device"})
+        settings = super().identity
         if self.vectors:
             del settings["vectors"]
             if self.embedding is None:  # the table decides
@@ -274,18 +255,6 @@ class Language(BaseModel):
             for width in widths
         ]
         return Stack(layers, residual=self.residual, dropout=self.dropout)
-
-    def optimiser_for(self, model: LanguageModel) -> torch.optim.Optimizer:
-        """A new optimiser for a model's weights."""
-        from throughtime.train import make_optimiser
-
-        return make_optimiser(
-            self.optimiser,
-            model,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            momentum=self.momentum,
-        )
 
     def frozen(self, model: LanguageModel, step: int) -> tuple[nn.Parameter, ...]:
         """The embeddings, as long as they are frozen."""
