@@ -9,6 +9,7 @@ from throughtime.metrics import (
     cell_interval,
     class_scores,
     confusion_matrix,
+    difference_interval,
     intervals,
     label_scores,
     sum_interval,
@@ -93,3 +94,49 @@ def test_of_nothing_there_is_no_interval():
 def test_counts_that_are_none(call, says):
     with pytest.raises(ArgumentError, match=says):
         call()
+
+
+def runs_of(chance, items, *shares):
+    """Runs (S N 2), each of which gets its share of the same items right; hard items are hard for all."""
+    hard = chance.random(items)
+    return np.stack([np.stack([hard + 0.1 * chance.random(items) < share, np.ones(items)], 1) for share in shares])
+
+
+def test_a_difference_is_drawn_again_as_by_hand():
+    one, other = runs_of(np.random.default_rng(8), 50, 0.7), runs_of(np.random.default_rng(8), 50, 0.8)
+    places = np.random.default_rng(3).integers(0, 50, (1000, 50))
+    by_hand = [(one[0, i, 0] - other[0, i, 0]).mean() for i in places]
+    assert difference_interval(share, one, other, seed=3) == pytest.approx(np.percentile(by_hand, [2.5, 97.5]))
+
+
+def test_what_is_hard_for_both_cancels():
+    chance = np.random.default_rng(9)
+    pair = runs_of(chance, 400, 0.7, 0.75)
+    apart = runs_of(chance, 400, 0.75)
+    low, high = difference_interval(share, pair[:1], pair[1:])
+    wide = difference_interval(share, pair[:1], apart)
+    assert high - low < 0.6 * (wide[1] - wide[0])
+    backwards = difference_interval(share, pair[1:], pair[:1])
+    assert (low, high) == pytest.approx((-backwards[1], -backwards[0]))
+
+
+def test_runs_that_differ_widen_a_difference():
+    items = np.random.default_rng(10)
+    steady, wild = runs_of(items, 300, 0.7, 0.7, 0.7), runs_of(items, 300, 0.5, 0.7, 0.9)
+    low, high = difference_interval(share, steady, steady[:1])
+    least, most = difference_interval(share, wild, steady[:1])
+    assert most - least > 2 * (high - low)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((2, 3)), np.zeros((0, 2, 2))])
+def test_runs_of_another_shape_are_refused(wrong):
+    with pytest.raises(ArgumentError, match=r"one must have counts for each run and item \(S N C\); got"):
+        difference_interval(share, wrong, np.zeros((1, 3, 2)))
+
+
+def test_a_difference_is_of_the_same_items():
+    with pytest.raises(ArgumentError, match="one have 2 items and other 3"):
+        difference_interval(share, np.ones((1, 2, 2)), np.ones((1, 3, 2)))
+    assert difference_interval(share, np.ones((1, 0, 2)), np.ones((1, 0, 2))) is None
+    with np.errstate(invalid="ignore"):
+        assert difference_interval(share, np.zeros((1, 4, 2)), np.zeros((1, 4, 2))) is None

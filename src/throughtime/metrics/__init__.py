@@ -42,7 +42,7 @@ from throughtime.metrics.forecasts import (
     symmetric_mean_absolute_percentage_error,
     weighted_quantile_loss,
 )
-from throughtime.metrics.intervals import cell_interval, sum_interval
+from throughtime.metrics.intervals import cell_interval, difference_interval, sum_interval
 from throughtime.metrics.multilabel import LabelScores, label_scores
 from throughtime.metrics.schemes import Forbidden, Scheme, transitions
 from throughtime.metrics.scores import Score
@@ -71,6 +71,7 @@ __all__ = [
     "convert_tags",
     "count_errors",
     "coverage",
+    "difference_interval",
     "drift",
     "entity_scores",
     "expected_calibration_error",

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from throughtime.errors import ArgumentError
 from throughtime.metrics import bootstrap
 from throughtime.metrics.bootstrap import Interval, percentiles
-from throughtime.metrics.given import numbers_of
+from throughtime.metrics.given import numbers_of, same_length
 
 Statistic = Callable[[NDArray[Any]], NDArray[np.float64]]  # sums (R ...) to what they say (R)
 ALIKE = 16  # where as many items on average have the same counts, it is faster to draw kinds than items
@@ -64,6 +64,50 @@ def cell_interval(statistic: Statistic, cells: ArrayLike, *, seed: int = 0) -> I
         again[:, filled] = drawn
         values.append(statistic(again.reshape(-1, *table.shape)))
     return percentiles(np.concatenate(values))
+
+
+def difference_interval(statistic: Statistic, one: ArrayLike, other: ArrayLike, *, seed: int = 0) -> Interval | None:
+    """Between which 95 % of the difference of two means over runs lies, one − other, when items are drawn again.
+
+    The counts are those of the same items (S N C), each of S runs, of which there may be different numbers: the same
+    items are drawn for all of them, so what makes an item hard for both cancels. Where there are several runs, as many
+    of them are drawn again too, for other seeds would have given others.
+
+    None where the difference is never a number.
+
+    >>> both = [[[1, 1], [0, 1], [1, 1]] * 20]
+    >>> difference_interval(lambda sums: sums[:, 0] / sums[:, 1], both, both)
+    (0.0, 0.0)
+    """
+    pair = [_runs_of(one, "one"), _runs_of(other, "other")]
+    same_length(pair[0][0], pair[1][0], ("one", "other"))
+    items = pair[0].shape[1]
+    if items == 0:
+        return None
+    chance = np.random.default_rng(seed)
+    found = []
+    for places in bootstrap.drawn(items, chance):
+        times = _times(places).astype(np.float64)
+        means = [_means_of_runs(statistic, times, counts, chance) for counts in pair]
+        found.append(means[0] - means[1])
+    return percentiles(np.concatenate(found))
+
+
+def _runs_of(counts: ArrayLike, name: str) -> NDArray[np.float64]:
+    rows = numbers_of(counts, name)
+    if rows.ndim != 3 or not len(rows):
+        raise ArgumentError(f"{name} must have counts for each run and item (S N C); got the shape {rows.shape}")
+    return rows
+
+
+def _means_of_runs(
+    statistic: Statistic, times: NDArray[np.float64], counts: NDArray[np.float64], chance: np.random.Generator
+) -> NDArray[np.float64]:
+    """(R) the mean of a statistic over runs that are drawn again, of items (R N) that came up so many times."""
+    drawn, runs = len(times), len(counts)
+    values = np.stack([statistic(times @ counts[run]) for run in range(runs)], axis=1)
+    again: NDArray[np.float64] = np.take_along_axis(values, chance.integers(0, runs, (drawn, runs)), axis=1).mean(1)
+    return again
 
 
 def _kinds_drawn(times: NDArray[np.int64], chance: np.random.Generator, held: int = 0) -> Iterator[NDArray[np.int64]]:
