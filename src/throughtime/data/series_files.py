@@ -124,7 +124,7 @@ def read_npy(path: Path, *, labels: Path | None = None, missing: Gaps = "refuse"
 
     Raises `DataError` for other arrays, and (missing="refuse") when a value is missing, with its place.
     """
-    array = _array(path)
+    array = read_array(path)
     if array.dtype.kind not in "fiub" or not 1 <= array.ndim <= 3 or not array.size:
         raise DataError(
             f"{path} holds {array.dtype} of shape {array.shape}; give numbers T, T D or N T D, at least one"
@@ -143,7 +143,11 @@ def read_npy(path: Path, *, labels: Path | None = None, missing: Gaps = "refuse"
     return SeriesSet(series, names, f"an array of {count:,} series, {steps:,} times and {channels:,} channels", checks)
 
 
-def _array(path: Path) -> NDArray[Any]:
+def read_array(path: Path) -> NDArray[Any]:
+    """The array in a `.npy` file. Nothing is unpickled, and an array is as large as its file.
+
+    Raises `DataError` for what does not read as one.
+    """
     with opened(path) as file:
         size = path.stat().st_size
         try:
@@ -163,7 +167,7 @@ def _array(path: Path) -> NDArray[Any]:
 
 
 def _labels(path: Path, count: int) -> list[tuple[str, ...]]:
-    array = _array(path)
+    array = read_array(path)
     if array.shape != (count,) or array.dtype.kind not in "iubU":
         raise DataError(f"{path} holds {array.dtype} of shape {array.shape}; give {count:,} labels, numbers or words")
     return [(str(label),) for label in array.tolist()]
