@@ -4,7 +4,9 @@ import contextlib
 import io
 import re
 import sys
+from collections.abc import Collection
 from dataclasses import MISSING, Field, field, fields, make_dataclass
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import tyro
@@ -15,6 +17,7 @@ from throughtime.recipes.training import Training
 
 T = TypeVar("T")
 POSITIONAL = get_args(tyro.conf.Positional[str])[1]
+OPEN = bool | None  # of what is found out unless it is said: --header, --no-header
 RULE = re.compile(r"[─-]{4}")
 
 
@@ -40,7 +43,13 @@ def parse(options: type[T], words: list[str], command: str) -> T:
         raise ArgumentError(f"{_one_line(said.getvalue())}; see {program} --help") from None
 
 
-def recipe_options(recipe: type[BaseModel], defaults: dict[str, Any], extra: list[tuple[str, Any, Any]]) -> type[Any]:
+def recipe_options(
+    recipe: type[BaseModel],
+    defaults: dict[str, Any],
+    extra: list[tuple[str, Any, Any]],
+    *,
+    without: Collection[str] = ("application",),
+) -> type[Any]:
     """A dataclass of a recipe's settings, with the recipe's own defaults or those given, and some options besides.
 
     What all recipes have stands last, for what is a recipe's own is what its user asks for first.
@@ -49,7 +58,7 @@ def recipe_options(recipe: type[BaseModel], defaults: dict[str, Any], extra: lis
     columns: list[tuple[str, Any, Field[Any]]] = []
     own_first = sorted(recipe.model_fields.items(), key=lambda item: item[0] in Training.model_fields)
     for name, info in own_first:
-        if name == "application":
+        if name in without:
             continue
         kind: Any = Annotated[_plain(info.annotation), tyro.conf.arg(help=info.description)]
         if name in defaults:
@@ -73,14 +82,25 @@ def _plain(annotation: Any) -> Any:
 def joined(options: type[Any], words: list[str]) -> list[str]:
     """The words, where a value that looks like an option stands in one word with its own: --prompt=-h.
 
-    >>> options = make_dataclass("Options", [("prompt", str), ("json", bool)])
-    >>> joined(options, ["--prompt", "-h", "--json", "-h"])
-    ['--prompt=-h', '--json', '-h']
+    Several numbers or names may stand in one word, with commas between; files may not, whose names may have commas.
+
+    >>> options = make_dataclass("Options", [("prompt", str), ("json", bool), ("sizes", tuple[int, ...])])
+    >>> joined(options, ["--prompt", "-h", "--sizes", "8,4", "--json", "-h"])
+    ['--prompt=-h', '--sizes', '8', '4', '--json', '-h']
     """
-    taking = {name for name, kind in _kinds(options) if kind is not bool and get_origin(kind) is not tuple}
+    kinds = dict(_kinds(options))
+    taking = {name for name, kind in kinds.items() if kind not in (bool, OPEN) and get_origin(kind) is not tuple}
     said: list[str] = []
-    rest = iter(words)
+    rest, listing = iter(words), False
     for word in rest:
+        if listing and not word.startswith("--"):
+            said += filter(None, word.split(","))
+            continue
+        name = word.replace("_", "-")
+        kind = kinds.get(name)
+        listing = get_origin(kind) is tuple and Path not in get_args(kind)
+        if kinds.get(name.replace("--no-", "--", 1)) == OPEN:
+            word = f"{name.replace('--no-', '--', 1)}={name in kinds}"
         said.append(word)
         if word.replace("_", "-") in taking:
             value = next(rest, None)
@@ -103,7 +123,7 @@ def _kinds(options: type[Any]) -> list[tuple[str, Any]]:
 def _refuse_unknown(options: type[Any], words: list[str], program: str) -> None:
     known = ["--help"]
     for option, kind in _kinds(options):
-        known += [option, option.replace("--", "--no-", 1)] if kind is bool else [option]
+        known += [option, option.replace("--", "--no-", 1)] if kind in (bool, OPEN) else [option]
     for word in words:
         name = word.split("=", 1)[0]
         if name.startswith("--") and name.replace("_", "-") not in known:
