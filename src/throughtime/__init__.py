@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from throughtime.padded import Padded as Padded
     from throughtime.recipes import Classify as Classify
     from throughtime.recipes import Language as Language
-    from throughtime.recipes.load import load as load
+    from throughtime.runs import load as load
     from throughtime.tally import Tally as Tally
     from throughtime.train import Progress as Progress
     from throughtime.train.fit import fit as fit
@@ -51,7 +51,7 @@ _HOMES = {
     "check_core": "layers",
     "fit": "train",
     "from_torch": "layers",
-    "load": "recipes",
+    "load": "runs",
     "scan": "layers",
     "to_torch": "layers",
 }

@@ -9,11 +9,10 @@ import shutil
 import pytest
 
 from throughtime import folder
-from throughtime.cli import predict
 from throughtime.cli.display import Display
 from throughtime.cli.main import run
 from throughtime.recipes import Classify
-from throughtime.recipes.load import classifier_of
+from throughtime.runs import Asked, classify, load
 from throughtime.train import fit
 
 EVIL = "go\x1b[31mod"
@@ -81,25 +80,17 @@ def test_json_lines_say_the_same(home, capsys):
 def test_blocks_are_not_seen_in_what_comes_out_and_no_more_than_one_is_held(home, capsys, monkeypatch):
     words = ["predict", home / "run", home / "texts.csv", "--probabilities"]
     wanted = said(capsys, *words)
-    monkeypatch.setattr(predict, "BLOCK", 7)
+    monkeypatch.setattr(classify, "BLOCK", 7)
     assert [row[:2] for row in csv.reader(io.StringIO(said(capsys, *words).out))] == [
         row[:2] for row in csv.reader(io.StringIO(wanted.out))
     ]
     assert capsys.readouterr().err == ""
     read = []
-    classifier = classifier_of(home / "run", "predict")
-    records = list(predict_records(home / "texts.csv"))
-    for blocks, (block, sequences, found) in enumerate(
-        predict._predicted(classifier, (read.append(record) or record for record in records)), 1
-    ):
-        assert len(block) == len(sequences) == len(found) == min(7, 30 - 7 * (blocks - 1))
+    answers = classify.TextAnswers(load(home / "run"), Asked(home / "texts.csv"))
+    answers.records = (read.append(record) or record for record in list(answers.records))
+    for blocks, block in enumerate(answers, 1):
+        assert len(block) == min(7, 30 - 7 * (blocks - 1))
         assert len(read) == min(7 * blocks, 30)
-
-
-def predict_records(path):
-    from throughtime.data.records import Layout, Records
-
-    return Records(path, Layout(labelled=False, missing="keep"))
 
 
 @pytest.mark.parametrize(
@@ -153,13 +144,15 @@ def test_a_run_of_another_kind_is_one_line_that_says_what_to_do(home, tiny, tmp_
     next(stream := fit(tiny(), tmp_path / "run"))
     stream.close()
     spoken = refused(capsys, "predict", tmp_path / "run", home / "texts.csv")
-    assert "holds a language model, and predict is for classifiers; try throughtime generate" in spoken
-    assert "--data is for classifiers" in refused(capsys, "evaluate", tmp_path / "run", "--data", home / "texts.csv")
+    assert "a language model writes: try generate" in spoken
+    assert "--data is for all other models" in refused(
+        capsys, "evaluate", tmp_path / "run", "--data", home / "texts.csv"
+    )
     spoken = refused(capsys, "generate", home / "run")
     assert "holds a classifier, and generate is for language models; try throughtime predict" in spoken
     assert "--text is for language models" in refused(capsys, "evaluate", home / "run", "--text", home / "texts.csv")
     words = ["show", home / "run", "--gradients", tmp_path / "g.svg"]
-    assert "--gradients is for language models" in refused(capsys, *words)
+    assert "holds a classifier, which has no picture of its gradients" in refused(capsys, *words)
 
 
 def test_names_steer_no_terminal(home, capsys, monkeypatch):

@@ -17,8 +17,9 @@ from throughtime.recipes import Classify
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.classify import listed
 from throughtime.recipes.labelled import pairs_of
-from throughtime.recipes.load import divided_of, recipe_of
 from throughtime.recipes.read import make_recipe
+from throughtime.runs.classify import divided_of
+from throughtime.runs.folders import recipe_of
 from throughtime.train import fit
 from throughtime.vectors.table import Table
 

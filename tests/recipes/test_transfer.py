@@ -13,9 +13,10 @@ from throughtime import folder
 from throughtime.cli.main import run
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.recipes import Language
-from throughtime.recipes.load import data_of, recipe_of
 from throughtime.recipes.read import make_recipe
 from throughtime.recipes.transfer import identity_of, take
+from throughtime.runs.folders import recipe_of
+from throughtime.runs.language import data_of
 from throughtime.train import course, finished, fit
 from throughtime.vectors.table import Table
 

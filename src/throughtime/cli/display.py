@@ -52,8 +52,9 @@ class Display:
         loss = progress.loss.mean
         self.smooth = loss if self.smooth is None else 0.95 * self.smooth + 0.05 * loss
         left = progress.seconds * (1 - progress.done) / progress.done if progress.done else 0.0
+        bits = f" {self.smooth / math.log(2):.3f} bits" if self.recipe.loss_unit == "nats" else ""
         facts = (
-            f"{self.smooth:.3f} nats {self.smooth / math.log(2):.3f} bits  gradient {progress.gradient_norm:.2f}  "
+            f"{self.smooth:.3f} {self.recipe.loss_unit}{bits}  gradient {progress.gradient_norm:.2f}  "
             f"{progress.units_per_second:,.0f} {self.recipe.item[:4]}/s  {_clock(left)} left"
         )
         self.bar.update(self.task, completed=progress.done, facts=facts, refresh=False)

@@ -40,9 +40,14 @@ def command(words: list[str]) -> int:
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     if not 0 <= seed < 2**63:
         raise ArgumentError(f"--seed must be in 0..2^63; got {seed}")
-    from throughtime.recipes.load import writer_of
+    from throughtime import folder
+    from throughtime.runs import find_whole, load_from, recipe_of
+    from throughtime.runs.folders import check_made
 
-    writer = writer_of(options.run, "generate")
+    home = find_whole(options.run)
+    folder.check_files(home)
+    check_made(recipe_of(home), options.run, "language", "generate")
+    writer = load_from(home)
     unknown = writer.unknown(options.prompt)
     if unknown:
         _note(f"{unknown} of the prompt's {writer.units.kind}s are not in the vocabulary and are read as <unk>")

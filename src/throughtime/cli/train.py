@@ -100,7 +100,7 @@ def _print_json(progress: "Progress") -> None:
         "step": progress.step,
         "epoch": progress.epoch,
         "seconds": round(progress.seconds, 3),
-        "training_nats": progress.loss.mean if progress.loss.count else None,
+        "training_loss": progress.loss.mean if progress.loss.count else None,
         "gradient_norm": progress.gradient_norm,
         "final": evaluation.final,
         **evaluation.score.to_json(),

@@ -5,22 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from throughtime.errors import ArgumentError, MissingExtraError, RunError, StorageError
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-class Loss(BaseModel):
-    """What a line of progress says of an evaluation; `perplexity` is missing where it is beyond all measure."""
+class Found(BaseModel):
+    """What a line of progress says of an evaluation: its loss, and whatever else there is for such a model."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
 
-    nats_per_unit: FiniteFloat
-    bits_per_unit: FiniteFloat = 0.0
-    bits_per_byte: FiniteFloat = 0.0
-    perplexity: float | None = None
+    loss: FiniteFloat = Field(validation_alias=AliasChoices("loss", "nats_per_unit"))  # the latter in older runs
 
 
 class Line(BaseModel):
@@ -29,20 +26,20 @@ class Line(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
     step: Annotated[int, Field(ge=0, lt=2**53)]
-    loss_nats: FiniteFloat | None = None
-    validation: Loss | None = None
-    final: Loss | None = None
+    loss: FiniteFloat | None = Field(None, validation_alias=AliasChoices("loss", "loss_nats"))
+    validation: Found | None = None
+    final: Found | None = None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """How a run went: losses in nats a unit, over updates."""
+    """How a run went: losses over updates."""
 
     steps: list[int]  # of the training losses
     training: list[float]
     validated: list[int]  # steps of the validation losses
     validation: list[float]
-    final: Loss | None = None  # of the best weights on all that was held out
+    final: Found | None = None  # of the best weights on all that was held out
 
 
 def read_curve(progress: str) -> Curve:
@@ -50,7 +47,7 @@ def read_curve(progress: str) -> Curve:
 
     Raises `RunError` for a line that is not one of progress.
 
-    >>> read_curve('{"step": 50, "loss_nats": 2.5}\\n{"step": 50, "validation": {"nats_per_unit": 2.6}}').validation
+    >>> read_curve('{"step": 50, "loss": 2.5}\\n{"step": 50, "validation": {"loss": 2.6}}').validation
     [2.6]
     """
     lines = []
@@ -59,8 +56,8 @@ def read_curve(progress: str) -> Curve:
             lines.append(Line.model_validate_json(body))
         except ValidationError as error:
             raise RunError(f"line {number} of progress.jsonl does not read: {error.errors()[0]['msg']:.200}") from None
-    training = [(line.step, line.loss_nats) for line in lines if line.loss_nats is not None]
-    validation = [(line.step, line.validation.nats_per_unit) for line in lines if line.validation is not None]
+    training = [(line.step, line.loss) for line in lines if line.loss is not None]
+    validation = [(line.step, line.validation.loss) for line in lines if line.validation is not None]
     return Curve(
         [step for step, _ in training],
         [loss for _, loss in training],
@@ -83,7 +80,7 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
     return "".join(BLOCKS[round((value - low) * scale)] for value in values)
 
 
-def draw_curve(curve: Curve, path: Path, *, title: str = "", unit: str = "unit") -> None:
+def draw_curve(curve: Curve, path: Path, *, title: str = "", unit: str = "nats") -> None:
     """Draws the curve into a .png, .svg or .pdf file.
 
     Raises `ArgumentError` for an empty curve or another kind of file, `MissingExtraError` without matplotlib.
@@ -99,7 +96,7 @@ def draw_curve(curve: Curve, path: Path, *, title: str = "", unit: str = "unit")
     losses = sorted(curve.training + curve.validation)
     low, high = losses[0], losses[int(0.98 * (len(losses) - 1))]
     axes.set_ylim(low - 0.1 * (high - low) - 0.01, high + 0.01)
-    axes.set(xlabel="updates", ylabel=f"nats per {unit}")
+    axes.set(xlabel="updates", ylabel=unit)
     axes.set_title(title, parse_math=False)
     axes.legend(frameon=False)
     save_figure(axes.figure, path)

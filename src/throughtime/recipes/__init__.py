@@ -2,9 +2,8 @@
 
 from throughtime.recipes.classify import Classify
 from throughtime.recipes.language import Language
-from throughtime.recipes.load import load
 from throughtime.recipes.read import read_recipe
 
 APPLICATIONS = (Language, Classify)
 
-__all__ = ["APPLICATIONS", "Classify", "Language", "load", "read_recipe"]
+__all__ = ["APPLICATIONS", "Classify", "Language", "read_recipe"]

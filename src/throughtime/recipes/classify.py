@@ -62,6 +62,7 @@ class ClassifyData:
 class Classify(Training):
     """A classifier of texts: it learns which class a text has, which classes, or which place in an order."""
 
+    makes: ClassVar[str] = "a classifier"
     shows: ClassVar[str] = "its worst mistakes"
     item: ClassVar[str] = "text"
     places: ClassVar[frozenset[str]] = frozenset({"train", "valid"})

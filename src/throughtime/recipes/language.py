@@ -51,6 +51,8 @@ class LanguageData:
 class Language(Training):
     """A language model of a text: it learns to say what comes next."""
 
+    makes: ClassVar[str] = "a language model"
+    judged_by: ClassVar[tuple[str, ...]] = ("text",)
     shows: ClassVar[str] = "it writes"
     places: ClassVar[frozenset[str]] = frozenset({"text", "valid"})
     bound: ClassVar[dict[str, Any]] = {"minutes": 10.0}

@@ -21,6 +21,9 @@ class Training(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    makes: ClassVar[str] = "a model"  # what a run of it holds
+    judged_by: ClassVar[tuple[str, ...]] = ("data",)  # options of evaluate that say by what
+    loss_unit: ClassVar[str] = "nats"  # of the loss that is lowered
     places: ClassVar[frozenset[str]] = frozenset()  # settings that say where files lie
     bound: ClassVar[dict[str, Any]] = {"epochs": 8}  # of the training, where none is given
 

@@ -170,7 +170,7 @@ class _Session:
                 "step": course.place.step,
                 "epoch": course.place.epoch,
                 "units": course.place.units,
-                "loss_nats": course.since.mean,
+                "loss": course.since.mean,
                 "gradient_norm": update.gradient_norm,
                 "learning_rate": update.learning_rate,
                 "seconds": round(course.seconds, 3),
@@ -221,7 +221,10 @@ class _Session:
             "step": course.place.step,
             "epoch": course.place.epoch,
             "units": course.place.units,
-            "final" if evaluation.final else "validation": evaluation.score.to_json(),
+            "final" if evaluation.final else "validation": {
+                "loss": evaluation.score.loss,
+                **evaluation.score.to_json(),
+            },
             "best": evaluation.best,
             "seconds": round(course.seconds, 3),
         }

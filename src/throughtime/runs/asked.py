@@ -1,0 +1,110 @@
+"""What a run is asked, and the forms its answers have, whatever it learned."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel
+
+from throughtime.recipes.training import Training
+
+A = TypeVar("A")
+T = TypeVar("T")
+R_contra = TypeVar("R_contra", bound=Training, contravariant=True)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be predicted or judged, and how the file is read."""
+
+    file: Path | None = None  # None: what the run held out
+    column: str | None = None  # of texts or tokens, by name or number; None: as in training
+    label_column: str | None = None
+    missing: Literal["refuse", "skip"] | None = None  # rows that lack something; None: as in training
+    probabilities: bool = False  # of every class
+    episodes: int | None = None  # that a policy plays
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How well a run did."""
+
+    facts: dict[str, Any]  # by name, for machines
+    rows: dict[str, str]  # for people, in their order
+    notes: tuple[str, ...] = ()  # what else a person should know: how the file was read
+
+
+@runtime_checkable
+class Answers(Protocol[A]):
+    """What a trained model says of a file, in blocks, so that no more than a block is ever held."""
+
+    item: str  # what an answer is of, such as a text
+    head: str | None  # the line above plain answers
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the file is read, once reading began."""
+        ...
+
+    def __iter__(self) -> Iterator[list[A]]:
+        """The answers in the order of the file."""
+        ...
+
+    def plain(self, answer: A) -> str:
+        """An answer as a line, or several, without the last end of line."""
+        ...
+
+    def facts(self, answer: A) -> dict[str, Any]:
+        """An answer as JSON."""
+        ...
+
+    def told(self) -> str:
+        """What was counted, when all is read."""
+        ...
+
+
+@runtime_checkable
+class Live(Protocol):
+    """A trained model that reads as it comes: a line in, an answer out; its state is carried from line to line."""
+
+    wants: str  # what a line is, for people
+
+    def take(self, line: str) -> dict[str, Any] | None:
+        """The answer to a line; None where there is nothing to say, as after the empty line that begins anew.
+
+        Raises `DataError` for a line that does not fit; the state is then what it was before.
+        """
+        ...
+
+    def plain(self, facts: dict[str, Any]) -> str:
+        """An answer as a line, or several."""
+        ...
+
+
+@runtime_checkable
+class Application(Protocol[T, R_contra]):
+    """What a module of this package gives: all that can be done with the runs of one recipe."""
+
+    Facts: type[BaseModel]  # the form of data.json
+    PICTURES: Mapping[str, Callable[[Path, Any, Path], None]]  # by name: a folder and its recipe into an image file
+
+    def load(self, home: Path, recipe: R_contra) -> T:
+        """The trained model of a whole folder. Raises `RunError` as `runs.load` does."""
+        ...
+
+    def rows(self, facts: Any, recipe: R_contra, weights: int) -> dict[str, str]:
+        """What `show` tells of the model and its data."""
+        ...
+
+    def evaluate(self, home: Path, recipe: R_contra, asked: Asked) -> Judged:
+        """How well it does on a file, or on what the run held out."""
+        ...
+
+    def predict(self, trained: T, recipe: R_contra, asked: Asked) -> Answers[Any]:
+        """What it says of a file. Raises `ArgumentError` where there is no such thing."""
+        ...
+
+    def stream(self, trained: T, recipe: R_contra) -> Live:
+        """The model, reading line by line. Raises `ArgumentError` where there is no such thing."""
+        ...

@@ -1,0 +1,124 @@
+"""Runs of language models: a writer, its scores, its pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pydantic import BaseModel, ConfigDict
+
+from throughtime.errors import ArgumentError
+from throughtime.recipes.language import Language, LanguageData
+from throughtime.recipes.transfer import Sha256, VectorFacts
+from throughtime.runs.asked import Asked, Judged
+from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled, units_of
+
+if TYPE_CHECKING:
+    from throughtime.models import Writer
+
+
+class Facts(BaseModel):
+    """What data.json tells of the text that a run was made from."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    text: str
+    text_sha256: str
+    text_bytes: Count
+    valid: str
+    valid_sha256: str
+    train_sha256: str | None = None
+    skipped_bytes: Count
+    vocab: Count
+    train_units: Count
+    train_unknown: Count
+    valid_units: Count
+    valid_unknown: Count
+    vectors: VectorFacts | None = None
+    vectors_sha256: Sha256 | None = None
+
+
+def load(home: Path, recipe: Language) -> Writer:
+    """The language model of a whole folder. Raises `RunError` as `runs.load` does."""
+    from throughtime.models import Writer
+
+    units = units_of(home, recipe.unit)
+    return Writer(filled(lambda: recipe.model_of(len(units)), home), units)
+
+
+def data_of(home: Path, recipe: Language, writer: Writer) -> LanguageData:
+    """The data that a run was made from, read again.
+
+    Raises `RunError` when they are not what they were, and `DataError` when they cannot be read.
+    """
+    facts = facts_of(home, Facts)
+    check_unchanged(recipe.text, facts.text_bytes, home, "text")
+    data = recipe.data()
+    hashes = data.facts["text_sha256"], data.facts["valid_sha256"], len(data.units)
+    if hashes != (facts.text_sha256, facts.valid_sha256, len(writer.units)):
+        raise changed(facts.text, home, "text")
+    return data
+
+
+def rows(facts: Facts, recipe: Language, weights: int) -> dict[str, str]:
+    """What there is to tell of the model and its text."""
+    what = f"window of {recipe.window}" if recipe.core == "window" else recipe.cell
+    return {
+        "model": f"{what}, {recipe.layers} × {recipe.hidden}, {weights:,} weights",
+        "units": f"{recipe.unit}, a vocabulary of {facts.vocab:,}",
+        "text": f"{facts.text} ({facts.text_bytes:,} bytes, {facts.skipped_bytes:,} skipped)",
+        "sha256": facts.text_sha256,
+        "training": f"{facts.train_units:,} {recipe.unit}s, {facts.train_unknown:,} unknown",
+        "held out": f"{facts.valid}: {facts.valid_units:,} {recipe.unit}s, {facts.valid_unknown:,} unknown",
+        **vector_rows(facts.vectors, facts.vectors_sha256),
+    }
+
+
+def vector_rows(vectors: VectorFacts | None, sha256: str | None) -> dict[str, str]:
+    """What there is to tell of the vectors that a run began with."""
+    return {"vectors": vectors.sentence(), "their sha256": sha256 or "—"} if vectors else {}
+
+
+def evaluate(home: Path, recipe: Language, asked: Asked) -> Judged:
+    """How well a text is predicted."""
+    writer = load(home, recipe)
+    if asked.file is not None:
+        read = recipe.read(asked.file)
+        scores, skipped = writer.score(read.text), read.skipped_bytes
+    else:
+        data = data_of(home, recipe, writer)
+        scores, skipped = writer.score_ids(data.valid, data.valid_bytes), data.facts["skipped_bytes"]
+    told = {
+        f"nats per {recipe.unit}": f"{scores.nats_per_unit:.4f}",
+        f"bits per {recipe.unit}": f"{scores.bits_per_unit:.4f}",
+        "perplexity": f"{scores.perplexity:.3f}",
+        "bits per byte": f"{scores.bits_per_byte:.4f}",
+        f"{recipe.unit}s": f"{scores.units:,}",
+        "of them unknown": f"{scores.unknown:,}",
+    }
+    notes = (f"{skipped:,} bytes that are not UTF-8 were skipped",) if skipped else ()
+    return Judged({**scores.to_json(), "skipped_bytes": skipped}, told, notes)
+
+
+def predict(trained: Writer, recipe: Language, asked: Asked) -> NoReturn:
+    """Refuses: a language model writes."""
+    raise ArgumentError("predict is for models that say something of a file, and a language model writes: try generate")
+
+
+def stream(trained: Writer, recipe: Language) -> NoReturn:
+    """Refuses: a language model writes."""
+    raise ArgumentError("stream is for models that answer, and a language model writes: try throughtime generate")
+
+
+def draw_gradients_of(home: Path, recipe: Language, path: Path) -> None:
+    """How far gradients reach back in time."""
+    from throughtime.inspect.draw import draw_gradients
+    from throughtime.inspect.measure import gradient_by_distance
+
+    writer = load(home, recipe)
+    batches = recipe.batches(data_of(home, recipe, writer))
+    norms: Any = gradient_by_distance(writer.model, batches.chunk(0, 0))
+    draw_gradients(norms.tolist(), path, title=f"{home.absolute().name}: gradient by distance")
+
+
+PICTURES = {"gradients": draw_gradients_of}

@@ -1,0 +1,1 @@
+"""Many runs of one recipe: compared on equal terms, or tuned."""
