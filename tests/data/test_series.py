@@ -128,6 +128,7 @@ def test_what_single_precision_does_not_hold_is_counted_or_refused():
         ("a,b,x\n2020-01-01,2020-01-01,1\n", {}, r"2 columns are dates; give --time-column, one of 0 'a'"),
         ("i,l,x\na,u,1\na,v,1\n", {"id": "i", "label": "l"}, "line 3: series 'a' has label 'v' here and 'u' before"),
         ("i,t,x\na,1,1\na,1,1\n", {"id": "i", "time": "t"}, "line 3: time '1' is not after .* in series 'a'; sort"),
+        ("i,g,x\na,u,1\na,v,1\n", {"id": "i", "group": "g"}, "line 3: series 'a' has group 'v' here and 'u' before"),
         ("i,x\na,1\n,1\n", {"id": "i"}, "line 3: nothing tells which series the row is of"),
     ],
 )  # fmt: skip
@@ -180,16 +181,26 @@ def test_a_row_may_be_a_series(tmp_path, by):
     flat = (values if by == "time" else values.swapaxes(1, 2)).reshape(2, 12)
     lines = [",".join(["ab"[i], *map(str, row)]) for i, row in enumerate(flat)]
     path = written(tmp_path, "\n".join(lines))
-    found = read_windows(path, channels=3, label=0, by=by)
+    found = read_windows(path, SeriesLayout(label=0), channels=3, by=by)
     assert [series.values.tolist() for series in found.series] == values.tolist()
-    assert [series.labels for series in found.series] == [("a",), ("b",)]
+    assert [(series.name, series.labels, series.group) for series in found.series] == [
+        ("1", ("a",), ""),
+        ("2", ("b",), ""),
+    ]
+    chosen = read_windows(path, SeriesLayout(values=(1, 2, 3), id=0, group=4), channels=3, by=by)
+    assert [(series.name, series.values.shape, series.group) for series in chosen.series] == [
+        ("a", (1, 3), lines[0].split(",")[4]),
+        ("b", (1, 3), lines[1].split(",")[4]),
+    ]
     path = written(tmp_path, "\n".join([lines[0], lines[1].replace("17.0", "", 1)]))
     with pytest.raises(DataError, match=f"line 2, column '{6 if by == 'time' else 10}': the value is missing"):
-        read_windows(path, channels=3, label=0, by=by)
+        read_windows(path, SeriesLayout(label=0), channels=3, by=by)
     with pytest.raises(DataError, match="has 12 columns of values, which 5 channels cannot share"):
-        read_windows(path, channels=5, label=0, by=by)
+        read_windows(path, SeriesLayout(label=0), channels=5, by=by)
     with pytest.raises(ArgumentError, match="channels is at least 1; got 0"):
         read_windows(path, channels=0)
+    with pytest.raises(ArgumentError, match="a row has no time of its own where it is a series; got column 0"):
+        read_windows(path, SeriesLayout(time=0))
 
 
 def test_ts_files_hold_channels_and_a_label(tmp_path):

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,10 +14,7 @@ from throughtime.errors import ArgumentError, printable
 
 if TYPE_CHECKING:
     from throughtime.data.inventory import Inventory
-
-SENTENCES = (".conll", ".conllu", ".conllup")
-SEQUENCES = (".fasta", ".fa", ".fna", ".faa")
-SERIES = (".ts",)
+    from throughtime.data.sources import Reading
 
 
 @dataclass
@@ -31,11 +28,16 @@ class Options:
         tyro.conf.Positional[tuple[Path, ...]],
         tyro.conf.arg(
             metavar="FILE...",
-            help="tables (.csv .tsv .jsonl .parquet), a folder per class, .conllu or .conll, .fasta, .ts (.gz too)",
+            help="tables (.csv .tsv .jsonl .parquet), a folder per class, .conllu, .conll, .fasta, .ts, .npy (.gz too)",
         ),
     ]
     text_column: Annotated[str | None, tyro.conf.arg(help="of a table: the column of texts, by name or number")] = None
     label_column: Annotated[str | None, tyro.conf.arg(help="of a table: the column of labels")] = None
+    header: Annotated[bool | None, tyro.conf.arg(help="whether a table's first line is names (found out)")] = None
+    id_column: Annotated[str | None, tyro.conf.arg(help="of numbers in time: which rows are of one series")] = None
+    time_column: Annotated[str | None, tyro.conf.arg(help="of numbers in time: when a row was")] = None
+    windows: Annotated[int | None, tyro.conf.arg(help="channels of a series that is one row of numbers")] = None
+    order: Annotated[Literal["time", "channel"], tyro.conf.arg(help="of --windows: what comes first in a row")] = "time"
     separator: Annotated[str | None, tyro.conf.arg(help="of a table: what stands between labels in a cell")] = None
     column: Annotated[str | None, tyro.conf.arg(help="of sentences: the column of tags, by name or number")] = None
     unit: Annotated[Literal["word", "character"], tyro.conf.arg(help="what texts are counted in")] = "word"
@@ -65,11 +67,12 @@ def taken(options: Options) -> "tuple[Inventory, list[Any]]":
     """The inventory of the files, and what they were read by."""
     from throughtime.data.stocktaking import inventory_of_records, inventory_of_sentences, inventory_of_series
 
-    kinds = {_kind(path) for path in options.files}
+    reading = _reading(options)
+    kinds = {_content(path, reading) for path in options.files}
     if len(kinds) > 1:
         raise ArgumentError(f"files of different kinds cannot be parts of one set: {', '.join(sorted(kinds))}")
     names = _names(options.files)
-    sources = [_source(path, options) for path in options.files]
+    sources = [_source(path, reading, options.column) for path in options.files]
     parts: dict[str, Any] = dict(zip(names, sources, strict=True))
     kind = kinds.pop()
     if kind == "series":
@@ -81,10 +84,12 @@ def taken(options: Options) -> "tuple[Inventory, list[Any]]":
     return inventory_of_records(parts, units=units, limit=options.limit), sources
 
 
-def _kind(path: Path) -> str:
-    ending = Path(path.name.removesuffix(".gz")).suffix.lower()
-    kinds = {**dict.fromkeys(SENTENCES, "sentences"), **dict.fromkeys(SEQUENCES, "sequences")}
-    return kinds.get(ending, "series" if ending in SERIES else "texts")
+def _content(path: Path, reading: "Reading") -> str:
+    """What is in a file: a table holds series where its columns of numbers are told."""
+    from throughtime.data.sources import content_of
+
+    content = content_of(path)
+    return "series" if content == "texts" and reading.numbers is not None else content
 
 
 def _names(paths: Iterable[Path]) -> list[str]:
@@ -96,22 +101,31 @@ def _names(paths: Iterable[Path]) -> list[str]:
     return own if len(set(own)) == len(own) else [str(path) for path in paths]
 
 
-def _source(path: Path, options: Options) -> Any:
-    """What reads a file. Nothing is refused for being empty or without a label: that is counted."""
-    from throughtime.data.class_files import ClassFolder
-    from throughtime.data.conll import Sentences
-    from throughtime.data.fasta import Fasta
-    from throughtime.data.records import Layout, Records
-    from throughtime.data.series_files import read_ts
+def _reading(options: Options) -> "Reading":
+    """How files are read. Nothing is refused for being empty or without a label: that is counted."""
+    from throughtime.data.records import Layout
+    from throughtime.data.rows import Writing
+    from throughtime.data.series import SeriesLayout
+    from throughtime.data.sources import Reading, Windows
 
-    kind = _kind(path)
-    if kind == "sentences":
-        return Sentences(path, tag=options.column)
-    if kind == "sequences":
-        return Fasta(path, alphabet=None, missing="keep")
-    if kind == "series":
-        return read_ts(path, missing="keep")
-    if path.is_dir():
-        return ClassFolder(path, missing="keep")
-    layout = Layout(text=options.text_column, label=options.label_column, separator=options.separator, missing="keep")
-    return Records(path, layout)
+    label = options.label_column
+    table = Layout(text=options.text_column, label=label, separator=options.separator, missing="keep")
+    numbers = SeriesLayout(time=options.time_column, id=options.id_column, label=label)
+    windows = None if options.windows is None else Windows(options.windows, options.order)
+    are_numbers = windows is not None or options.id_column is not None or options.time_column is not None
+    writing = Writing(header=options.header)
+    return Reading(table, writing, numbers=numbers if are_numbers else None, windows=windows)
+
+
+def _source(path: Path, reading: "Reading", column: str | None) -> Any:
+    """What reads a file; headers of letters are labels only where --label-column says so."""
+    from throughtime.data.conll import Sentences
+    from throughtime.data.sources import content_of, open_records, open_series
+
+    content = _content(path, reading)
+    if content == "sentences":
+        return Sentences(path, tag=column)
+    if content == "series":
+        return open_series(path, reading)
+    labelled = content_of(path) == "texts"
+    return open_records(path, replace(reading, table=replace(reading.table, labelled=labelled)))

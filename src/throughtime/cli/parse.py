@@ -99,9 +99,8 @@ def joined(options: type[Any], words: list[str]) -> list[str]:
         name = word.replace("_", "-")
         kind = kinds.get(name)
         listing = get_origin(kind) is tuple and Path not in get_args(kind)
-        if kinds.get(name.replace("--no-", "--", 1)) == OPEN:
-            word = f"{name.replace('--no-', '--', 1)}={name in kinds}"
-        said.append(word)
+        positive = name.replace("--no-", "--", 1)
+        said.append(f"{positive}={name in kinds}" if kinds.get(positive) == OPEN else word)
         if word.replace("_", "-") in taking:
             value = next(rest, None)
             if value is not None and value.startswith("-"):

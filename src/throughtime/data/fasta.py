@@ -56,7 +56,8 @@ class Fasta:
     """The sequences of a FASTA file, plain or `.gz`, as records: `text` is the letters, `name` the header's first word.
 
     `alphabet` is "dna" (with codes for several bases), "protein", the letters themselves, or None for any; all but
-    the last make letters capitals. Labels come from the header, or by name from a table, or there are none.
+    the last make letters capitals. Labels come from the header, or by name from a table, or there are none; with
+    `empty_set` a sequence without any has none of them, and lacks nothing.
 
     Raises `DataError`, when read, for letters that are not of the alphabet, for letters before any header, and
     (missing="refuse") for a sequence without letters or without a label, with its line.
@@ -69,15 +70,16 @@ class Fasta:
         alphabet: str | None = "dna",
         labels: HeaderLabel | Mapping[str, tuple[str, ...]] | None = None,
         missing: Missing = "refuse",
+        empty_set: bool = False,
     ) -> None:
         if alphabet == "":
             raise ArgumentError("alphabet is 'dna', 'protein' or the letters themselves; got none")
-        self.path, self.labels, self.missing = path, labels, missing
+        self.path, self.labels, self.missing, self.empty_set = path, labels, missing, empty_set
         self.alphabet = ALPHABETS.get(alphabet, alphabet.upper()) if alphabet is not None else None
         self.counts: Counts = FastaCounts()
         self.origin = str(path)
         self.chosen = "a sequence is a text" + (
-            ", and its label a part of its header" if isinstance(labels, HeaderLabel) else ""
+            f", and its label part {labels.part} (from 0) of its header" if isinstance(labels, HeaderLabel) else ""
         )
 
     def __iter__(self) -> Iterator[Record]:
@@ -87,7 +89,7 @@ class Fasta:
             counts.letters += len(record.text)
             counts.repeated_names += record.name in names
             names.add(record.name)
-            if taken(record, counts, self.missing, labelled=self.labels is not None):
+            if taken(record, counts, self.missing, labelled=self.labels is not None and not self.empty_set):
                 yield record
 
     def _records(self, counts: FastaCounts) -> Iterator[Record]:
@@ -119,15 +121,9 @@ class Fasta:
         """A line of letters, as capitals if there is an alphabet."""
         if self.alphabet is None:
             return letters
-        capitals = letters.upper() if letters.isascii() else "".join(map(_capital, letters))
+        capitals = letters_in(letters, self.alphabet, where)
         if capitals != letters:
             counts.lower_case += sum(map(str.islower, letters))
-        if strange := set(capitals) - set(self.alphabet):
-            place = min(capitals.index(letter) for letter in strange)
-            raise DataError(
-                f"{where}, letter {place + 1}: {capitals[place]!a} is not of the alphabet {self.alphabet}; "
-                "choose another alphabet, or correct it"
-            )
         return capitals
 
     def _record(self, origin: str, line: int, header: str, parts: list[str]) -> Record:
@@ -138,12 +134,31 @@ class Fasta:
             found = labels_of(self.labels.of(header), None, origin, line)
         elif name in self.labels:
             found = self.labels[name]
-        elif self.missing == "refuse":
+        elif self.missing == "refuse" and not self.empty_set:
             known = nearest(name, map(printable, list(self.labels)[:1000]))
             raise DataError(f"{origin} {line}: the table of labels has none for {name!a:.80}; {known}")
         else:
             found = ()
         return Record(origin, line, "".join(parts), found, name)
+
+
+def letters_in(letters: str, alphabet: str, where: str) -> str:
+    """Letters as capitals, all of which are of an alphabet, a name of `ALPHABETS` or the letters themselves.
+
+    >>> letters_in("acgn", "dna", "genes.csv, line 2")
+    'ACGN'
+
+    Raises `DataError` with the first letter that is not.
+    """
+    known = ALPHABETS.get(alphabet, alphabet)
+    capitals = letters.upper() if letters.isascii() else "".join(map(_capital, letters))
+    if strange := set(capitals) - set(known):
+        place = min(capitals.index(letter) for letter in strange)
+        raise DataError(
+            f"{where}, letter {place + 1}: {capitals[place]!a} is not of the alphabet {known}; "
+            "choose another alphabet, or correct it"
+        )
+    return capitals
 
 
 def _capital(letter: str) -> str:

@@ -48,7 +48,7 @@ def checked(values: NDArray[np.float64], where: Callable[[int, int], str], missi
         if missing == "refuse" and wrong.any():
             raise DataError(
                 f"{_places(wrong, where)[0]}: the value is {what}, and so are {int(wrong.sum()) - 1:,} "
-                "more; fill them in, or keep them as they are with --missing keep"
+                "more; fill them in, or choose another --missing"
             )
     if (large := np.isinf(single) & ~infinite).any():
         row, column = (int(i) for i in np.argwhere(large)[0])

@@ -60,6 +60,7 @@ class Layout:
     group         the column of what belongs together when rows are split; None: there is none
     separator     between the several labels of one cell; None: a cell is one label
     labelled      False where no labels are looked for, unless `label` is given
+    empty_set     whether a row without labels has none of them; else its label is missing
     missing       what becomes of empty texts and missing labels: refuse, skip (counted), or keep (counted)
     """
 
@@ -68,6 +69,7 @@ class Layout:
     group: str | int | None = None
     separator: str | None = None
     labelled: bool = True
+    empty_set: bool = False
     missing: Missing = "refuse"
 
     def __post_init__(self) -> None:
@@ -122,7 +124,7 @@ class Records:
             labels = labels_of(cells[1], layout.separator, table.origin, number) if labelled else ()
             together = "" if group is None or cells[2] is None else str(cells[2]).strip()
             record = Record(table.origin, number, text, labels, "", together)
-            if taken(record, self.counts, layout.missing, labelled=labelled):
+            if taken(record, self.counts, layout.missing, labelled=labelled and not layout.empty_set):
                 yield record
         if table.lines is None:
             self.counts.bytes = self.path.stat().st_size

@@ -26,12 +26,14 @@ class Series:
 
     values    T D      single precision; nan where one is missing and that was allowed
     times     T        datetime64[us] or float64, going up; None where the file has none
+    group              of what is not to be torn apart, in a table where one column tells
     """
 
     name: str
     values: Values
     times: Times | None = None
     labels: tuple[str, ...] = ()
+    group: str = ""
 
     @property
     def pace(self) -> Pace | None:
@@ -61,6 +63,7 @@ class SeriesLayout:
     time      of times; None has it found: the one column of dates, if there is one
     id        that tells rows of one series from those of another; None: all rows are one
     label     of the series' labels, the same in all rows of one
+    group     of what belongs together when series are split, the same in all rows of one
     values    of variables; none: all other columns
     missing   what becomes of missing and infinite values: refuse, or keep (as nan, or infinite; counted)
     """
@@ -68,8 +71,20 @@ class SeriesLayout:
     time: str | int | None = None
     id: str | int | None = None
     label: str | int | None = None
+    group: str | int | None = None
     values: tuple[str | int, ...] = ()
     missing: Gaps = "refuse"
+
+    @property
+    def given(self) -> list[str | int]:
+        """The columns that are given."""
+        named = (self.time, self.id, self.label, self.group, *self.values)
+        return [column for column in named if column is not None]
+
+    @property
+    def numbered(self) -> bool:
+        """Whether columns are given, and all by number."""
+        return bool(self.given) and all(str(column).isdecimal() for column in self.given)
 
 
 def read_series(path: Path, layout: SeriesLayout | None = None, writing: Writing | None = None) -> SeriesSet:
@@ -79,11 +94,9 @@ def read_series(path: Path, layout: SeriesLayout | None = None, writing: Writing
     series, when its labels differ, and (missing="refuse") when values are missing or infinite, with the first place.
     """
     layout = layout or SeriesLayout()
-    given = [column for column in (layout.time, layout.id, layout.label, *layout.values) if column is not None]
-    numbered = bool(given) and all(str(column).isdecimal() for column in given)
-    table = open_table(path, writing, numbered=numbered)
+    table = open_table(path, writing, numbered=layout.numbered)
     time = _time(table, layout)
-    others = [None if column is None else table.place(column) for column in (layout.id, layout.label)]
+    others = [None if column is None else table.place(column) for column in (layout.id, layout.label, layout.group)]
     roles = [place for place in (time, *others) if place is not None]
     places = [table.place(column) for column in layout.values]
     places = places or [i for i in range(len(table.names)) if i not in roles]
@@ -114,6 +127,7 @@ class _Rows:
     times: list[Cell]
     ids: list[Cell]
     labels: list[Cell]
+    groups: list[Cell]
 
     def where(self, row: int) -> str:
         return f"{self.origin} {self.numbers[row]}"
@@ -129,8 +143,9 @@ class _Rows:
 
 
 def _read(table: Table, places: Sequence[int], roles: Sequence[int | None]) -> _Rows:
-    rows = _Rows(table.origin, array("q"), array("d"), [], [], [])
-    lists = [kept for kept, place in zip((rows.times, rows.ids, rows.labels), roles, strict=True) if place is not None]
+    rows = _Rows(table.origin, array("q"), array("d"), [], [], [], [])
+    kinds = (rows.times, rows.ids, rows.labels, rows.groups)
+    lists = [kept for kept, place in zip(kinds, roles, strict=True) if place is not None]
     width, names = len(places), [printable(table.names[place])[:40] for place in places]
     for number, cells in table.rows([*places, *(place for place in roles if place is not None)]):
         rows.numbers.append(number)
@@ -156,20 +171,25 @@ def _one(rows: _Rows, values: Values, index: NDArray[np.int64]) -> Series:
                 f"{f' in series {name!a:.40}' if name else ''}; sort the rows, or tell series apart by a column of ids"
             )
     labels = labels_of(rows.labels[first], None, rows.origin, rows.numbers[first]) if rows.labels else ()
-    for i in index if rows.labels else ():
-        if rows.labels[i] != rows.labels[first]:
-            raise DataError(
-                f"{rows.where(int(i))}: series {name!a:.40} has label {rows.labels[i]!a:.40} here and "
-                f"{rows.labels[first]!a:.40} before; a series has the same in all rows"
-            )
-    return Series(name, values, times, labels)
+    for what, cells in (("label", rows.labels), ("group", rows.groups)):
+        for i in index if cells else ():
+            if cells[i] != cells[first]:
+                raise DataError(
+                    f"{rows.where(int(i))}: series {name!a:.40} has {what} {cells[i]!a:.40} here and "
+                    f"{cells[first]!a:.40} before; a series has the same in all rows"
+                )
+    return Series(name, values, times, labels, _group(rows, first))
+
+
+def _group(rows: _Rows, row: int) -> str:
+    return "" if not rows.groups or rows.groups[row] is None else str(rows.groups[row]).strip()
 
 
 def _time(table: Table, layout: SeriesLayout) -> int | None:
     """The column of times: the one that is given, or the only one of dates."""
     if layout.time is not None:
         return table.place(layout.time)
-    given = {table.place(column) for column in (layout.id, layout.label, *layout.values) if column is not None}
+    given = {table.place(column) for column in layout.given}
     dates = [
         i for i in range(len(table.names)) if i not in given and all(is_date(row.cells[i]) for row in table.sample)
     ]
@@ -180,28 +200,32 @@ def _time(table: Table, layout: SeriesLayout) -> int | None:
 
 def read_windows(
     path: Path,
+    layout: SeriesLayout | None = None,
     *,
     channels: int = 1,
-    label: str | int | None = None,
     by: Literal["time", "channel"] = "time",
-    missing: Gaps = "refuse",
     writing: Writing | None = None,
 ) -> SeriesSet:
     """The series of a table in which each row is one, all equally long: T D numbers and, if there is one, a label.
 
     by="time": the values of all channels at the first time come first; by="channel": all times of the first channel.
+    Values are the columns that the layout gives, or all but those of its label, group and id, which names the series.
 
     Raises `DataError` when the columns cannot be shared by so many channels, and as `read_series` does.
     """
+    layout = layout or SeriesLayout()
     if channels < 1:
         raise ArgumentError(f"channels is at least 1; got {channels}")
-    table = open_table(path, writing, numbered=label is not None and str(label).isdecimal())
-    place = None if label is None else table.place(label)
-    places = [i for i in range(len(table.names)) if i != place]
+    if layout.time is not None:
+        raise ArgumentError(f"a row has no time of its own where it is a series; got column {layout.time!a:.40}")
+    table = open_table(path, writing, numbered=layout.numbered)
+    roles = [None if column is None else table.place(column) for column in (layout.id, layout.label, layout.group)]
+    places = [table.place(column) for column in layout.values]
+    places = places or [i for i in range(len(table.names)) if i not in roles]
     steps, rest = divmod(len(places), channels)
     if rest or not steps:
         raise DataError(f"{table.file} has {len(places)} columns of values, which {channels} channels cannot share")
-    rows = _read(table, places, [None, None, place])
+    rows = _read(table, places, [None, *roles])
     raw = np.frombuffer(rows.values)
     raw = raw.reshape(-1, steps, channels) if by == "time" else raw.reshape(-1, channels, steps).swapaxes(1, 2)
 
@@ -210,14 +234,18 @@ def read_windows(
         column = step * channels + channel if by == "time" else channel * steps + step
         return f"{rows.where(index)}, {_column(table, places[column])}"
 
-    flat, checks = checked(raw.reshape(-1, channels), where, missing)
+    flat, checks = checked(raw.reshape(-1, channels), where, layout.missing)
     values = flat.reshape(raw.shape)
-    labels = [labels_of(cell, None, rows.origin, rows.numbers[i]) for i, cell in enumerate(rows.labels)] or [()] * len(
-        values
-    )
-    series = [Series(str(rows.numbers[i]), values[i], None, labels[i]) for i in range(len(values))]
+    series = [_row(rows, values[i], i) for i in range(len(values))]
     names = tuple(f"channel {i}" for i in range(channels))
     return SeriesSet(series, names, f"a row is a series of {steps:,} times and {channels:,} channels, by {by}", checks)
+
+
+def _row(rows: _Rows, values: Values, row: int) -> Series:
+    """The series that a row is, which goes by its id, or by its line."""
+    name = str(rows.ids[row]).strip() if rows.ids else str(rows.numbers[row])
+    labels = labels_of(rows.labels[row], None, rows.origin, rows.numbers[row]) if rows.labels else ()
+    return Series(name, values, None, labels, _group(rows, row))
 
 
 def _column(table: Table, place: int) -> str:

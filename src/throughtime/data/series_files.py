@@ -94,7 +94,7 @@ def _parts(line: str, head: _Head, where: str) -> tuple[list[str], tuple[str, ..
         raise DataError(f"{where} has no label after a last colon, as the head says it has")
     label = parts.pop().strip()
     known = head.words.get("classlabel", [])[1:]
-    if known and label not in known:
+    if known and label not in (*known, "", "?"):
         raise DataError(f"{where}: label {label!a:.40} is none of the head's; {nearest(label, map(printable, known))}")
     return parts, (label,) if label and label != "?" else ()
 

@@ -1,0 +1,180 @@
+"""Encoders: from what people have, texts or series, to what a model reads, ids or numbers."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from torch import Tensor
+
+from throughtime.data.units import Units
+from throughtime.errors import ArgumentError, RunError, printable
+
+MOST_CHANNELS = 65536
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """What turns items into sequences of ids (T) or of numbers (T D)."""
+
+    item: str  # what it takes, such as "text"
+    items: str  # several of them
+    unit: str  # what lengths are counted in, such as "word"
+    file: str  # of a run folder that holds it
+
+    @property
+    def vocab(self) -> int | None:
+        """How many ids there are; None where steps are numbers."""
+        ...
+
+    def encode(self, items: Sequence[Any]) -> list[Tensor]:
+        """The sequence of each item."""
+        ...
+
+    def unknown(self, sequences: Sequence[Tensor]) -> int:
+        """How many units the vocabulary lacks."""
+        ...
+
+    def sentence(self) -> str:
+        """What it is, for people."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """What it is made again from."""
+        ...
+
+
+class TextEncoder:
+    """Texts as the ids of their units.
+
+    >>> from throughtime.data.units import WordUnits
+    >>> encoder = TextEncoder(WordUnits.learn("good film"))
+    >>> sequences = encoder.encode(["good day", ""])
+    >>> [ids.tolist() for ids in sequences], encoder.unknown(sequences)
+    ([[3, 0], [0]], 2)
+    """
+
+    item, items, file = "text", "texts", "vocabulary.json"
+
+    def __init__(self, units: Units) -> None:
+        self.units = units
+        self.unit: str = units.kind
+
+    @property
+    def vocab(self) -> int | None:
+        """Units that are known."""
+        return len(self.units)
+
+    def encode(self, items: Sequence[str]) -> list[Tensor]:
+        """The ids of each text; a text without any has one unknown unit, or one that stands before texts."""
+        units = self.units
+        alone = units.start if units.unknown is None else units.unknown
+        found = (torch.from_numpy(units.encode(text)).long() for text in items)
+        return [ids if len(ids) else torch.tensor([alone]) for ids in found]
+
+    def unknown(self, sequences: Sequence[Tensor]) -> int:
+        """Units that are <unk>."""
+        unknown = self.units.unknown
+        return 0 if unknown is None else sum(int((ids == unknown).sum()) for ids in sequences)
+
+    def sentence(self) -> str:
+        """The kind of its units, and how many there are."""
+        return f"{self.unit}, a vocabulary of {len(self.units):,}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The vocabulary."""
+        return self.units.to_json()
+
+
+class Scales:
+    """Series with channels of mean 0 and deviation 1 over the steps of those that it was learned from.
+
+    Formula: (x − mean) / deviation, channel by channel; a channel that never changes has deviation 1.
+    Shapes: items T D, mean D, deviation D.
+
+    >>> scales = Scales.learn([np.array([[1.0, 5.0], [3.0, 5.0]])], ("x", "y"))
+    >>> scales.encode([np.array([[2.0, 6.0]])])[0].tolist()
+    [[0.0, 1.0]]
+    """
+
+    item, items, unit, file = "series", "series", "time", "scales.json"
+    vocab: int | None = None
+
+    def __init__(self, channels: Sequence[str], mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> None:
+        self.channels, self.mean, self.deviation = tuple(channels), mean, deviation
+
+    @classmethod
+    def learn(cls, items: Sequence[NDArray[Any]], channels: Sequence[str]) -> "Scales":
+        """The scales of series. Raises `ArgumentError` when there are none, or they do not fit the channels."""
+        if not len(items):
+            raise ArgumentError("there are no series to learn scales from; give one at least")
+        _check(items, tuple(channels))
+        steps = sum(len(item) for item in items)
+        mean = sum(item.sum(0, dtype=np.float64) for item in items) / steps
+        square = sum(np.square(item - mean).sum(0, dtype=np.float64) for item in items) / steps
+        deviation = np.sqrt(square)
+        even = deviation <= 1e-7 * np.abs(mean)  # what rounding leaves of a channel that never changes
+        return cls(channels, np.asarray(mean), np.where(even | (deviation == 0), 1.0, deviation))
+
+    def encode(self, items: Sequence[NDArray[Any]]) -> list[Tensor]:
+        """Each series, scaled. Raises `ArgumentError` for other channels, no times, or what is not finite."""
+        _check(items, self.channels)
+        return [torch.from_numpy(((item - self.mean) / self.deviation).astype(np.float32)) for item in items]
+
+    def unknown(self, sequences: Sequence[Tensor]) -> int:
+        """None: numbers are known."""
+        return 0
+
+    def sentence(self) -> str:
+        """Its channels."""
+        shown = ", ".join(printable(name)[:40] for name in self.channels[:12])
+        more = f", ... {len(self.channels):,} in all" if len(self.channels) > 12 else ""
+        return f"numbers of {len(self.channels):,} channels ({shown}{more}), each of mean 0 and deviation 1"
+
+    def to_json(self) -> dict[str, Any]:
+        """Channels, means and deviations."""
+        return {"channels": list(self.channels), "mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+
+
+class _ScalesForm(BaseModel):
+    """scales.json of a run folder."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    channels: list[str] = Field(min_length=1, max_length=MOST_CHANNELS)
+    mean: list[float]
+    deviation: list[float]
+
+    @model_validator(mode="after")
+    def _as_many(self) -> "_ScalesForm":
+        if not len(self.channels) == len(self.mean) == len(self.deviation) or min(self.deviation) <= 0:
+            raise ValueError("a channel has a mean and a deviation above 0")
+        return self
+
+
+def scales_from_json(content: Any) -> Scales:
+    """Scales as `to_json` gave them. Raises `RunError` for anything else."""
+    try:
+        form = _ScalesForm.model_validate(content)
+    except ValidationError as error:
+        raise RunError(f"the scales do not read as such: {error.errors()[0]['msg']}") from None
+    return Scales(form.channels, np.array(form.mean), np.array(form.deviation))
+
+
+def _check(items: Sequence[NDArray[Any]], channels: tuple[str, ...]) -> None:
+    """Refuses series of other channels, of no times, and of what is not finite."""
+    for place, item in enumerate(items, 1):
+        if item.ndim != 2 or item.shape[1] != len(channels):
+            many = "?" if item.ndim != 2 else item.shape[1]
+            names = ", ".join(printable(name)[:40] for name in channels[:12])
+            raise ArgumentError(f"series {place} has {many} channels; give {len(channels)} a time: {names}")
+        if not len(item):
+            raise ArgumentError(f"series {place} has no times; give one at least, or leave it out")
+        if not np.isfinite(item).all():
+            time, channel = (int(i) for i in np.argwhere(~np.isfinite(item))[0])
+            raise ArgumentError(
+                f"series {place}, time {time + 1}, channel {printable(channels[channel])[:40]!r}: "
+                f"the value is {item[time, channel]}; fill it in, or leave the series out"
+            )
