@@ -9,6 +9,7 @@ from throughtime.data.lanes import Lanes
 from throughtime.errors import DivergedError
 from throughtime.layers import Recurrent
 from throughtime.models import LanguageModel
+from throughtime.tally import Tally
 from throughtime.train import Place, descend, make_optimiser
 
 VOCAB, IDS = 7, np.random.default_rng(0).integers(7, size=200).astype(np.int32)
@@ -132,3 +133,29 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_float32_weights():
     made = updates(40, model, optimiser, precision=torch.bfloat16, learning_rate=lambda _: 0.02)
     assert made[-1].loss.mean < made[0].loss.mean
     assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+class ScoredAtFirst(torch.nn.Module):
+    """A model whose first batch has targets, and no other one."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.calls = torch.nn.Parameter(torch.ones(3)), 0
+
+    def loss(self, batch, state):
+        self.calls += 1
+        scored = int(self.calls == 1)
+        return Tally((self.weight * scored).sum(), scored), None
+
+
+def test_a_batch_without_targets_leaves_the_weights_and_what_the_optimiser_remembers_as_they_are():
+    model = ScoredAtFirst()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.1)
+    stream = descend(model, optimiser, lanes(), learning_rate=lambda _: 0.1)
+    assert next(stream).loss.count == 1
+    before = model.weight.detach().clone()
+    assert not torch.equal(before, torch.ones(3))
+    update = next(stream)
+    assert (update.place.step, update.loss.count, update.gradient_norm) == (2, 0, 0.0)
+    assert torch.equal(model.weight, before)
+    assert float(optimiser.state[model.weight]["step"]) == 1

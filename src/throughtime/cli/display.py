@@ -30,7 +30,7 @@ class Display:
             disable=not self.console.is_terminal,
         )
         self.task = self.bar.add_task("training", total=1.0, facts="")
-        self.smooth: float | None = None
+        self.smooth = math.nan  # until something was scored
 
     def __enter__(self) -> "Display":
         self.bar.start()
@@ -49,13 +49,14 @@ class Display:
         """One update, and what an evaluation found after it."""
         for note in progress.notes:
             self.say(note[0].upper() + note[1:])
-        loss = progress.loss.mean
-        self.smooth = loss if self.smooth is None else 0.95 * self.smooth + 0.05 * loss
+        if progress.loss.count:
+            loss = progress.loss.mean
+            self.smooth = loss if math.isnan(self.smooth) else 0.95 * self.smooth + 0.05 * loss
         left = progress.seconds * (1 - progress.done) / progress.done if progress.done else 0.0
         bits = f" {self.smooth / math.log(2):.3f} bits" if self.recipe.loss_unit == "nats" else ""
         facts = (
             f"{self.smooth:.3f} {self.recipe.loss_unit}{bits}  gradient {progress.gradient_norm:.2f}  "
-            f"{progress.units_per_second:,.0f} {self.recipe.item[:4]}/s  {_clock(left)} left"
+            f"{progress.units_per_second:,.0f} {self.recipe.item[:4]}/s  {clock(left)} left"
         )
         self.bar.update(self.task, completed=progress.done, facts=facts, refresh=False)
         if progress.evaluation:
@@ -64,14 +65,15 @@ class Display:
     def _evaluated(self, progress: "train.Progress", evaluation: "train.Evaluation") -> None:
         judged, how = self.recipe.tell(evaluation.score)
         what = f"all {judged}, best weights:" if evaluation.final else f"{judged}:"
-        line = f"[{_clock(progress.seconds)}] step {progress.step:,}, epoch {progress.epoch}: {what} {how}"
+        line = f"[{clock(progress.seconds)}] step {progress.step:,}, epoch {progress.epoch}: {what} {how}"
         self.say(line + ("" if evaluation.best else " (not the best)"))
         sample = evaluation.sample if evaluation.final else evaluation.sample[:SHORT]
         safe = "\n".join(printable(row.expandtabs()) for row in sample.split("\n"))
         self.console.print(Panel(Text(safe), title=self.recipe.shows, title_align="left", border_style="dim"))
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Minutes and seconds, and hours where there are some."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

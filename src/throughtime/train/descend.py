@@ -77,6 +77,7 @@ def descend(
     of all; clipping to the norm `clip`; a step at the rate `learning_rate(step)`. The state is carried from batch to
     batch within an epoch, detached: truncated back-propagation through time (Williams and Peng, 1990). The weights
     that `frozen(step)` gives are left as they are: no gradient, no decay, and nothing for the optimiser to remember.
+    A batch without a target that is scored leaves all weights as they are.
 
     `model.loss(batch, state)` gives a Tally and the state; it is the only thing that the loop asks of a model.
 
@@ -100,13 +101,14 @@ def descend(
                 loss = loss + tally.detach()
                 after.append(tree.detach(carried))
         norm = _divide_and_clip([p.grad for p in parameters if p.grad is not None], loss.count, clip)
-        for name, value in (("loss", loss.mean), ("gradient", norm)):
+        for name, value in (("loss", loss.mean if loss.count else float(loss.total)), ("gradient", norm)):
             if value - value != 0:
                 raise DivergedError(f"the {name} is {value} at step {place.step + 1}")
         rate = learning_rate(place.step)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        optimiser.step()
+        if loss.count:  # else there is nothing to learn from, and what the optimiser remembers would move the weights
+            optimiser.step()
         carries = next(tree.leaves(after), None) is not None  # else groups may be fewer in a smaller batch
         place = _next(place, batches, loss.count, tuple(after) if carries else ())
         yield Update(place, loss, norm, rate)
