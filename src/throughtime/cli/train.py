@@ -41,7 +41,7 @@ def command(words: list[str]) -> int:
         ("json", JSON, field(default=False)),
     ]
     words = [words[0], *joined(recipe_options(application, {}, extra), words[1:])]
-    options_type = recipe_options(application, _configured(words[1:], application), extra)
+    options_type = recipe_options(application, configured(words[1:], application), extra)
     options_type.__doc__ = f"{_first_line(application)}\n\nRerunning the same command resumes."
     options = parse(options_type, words[1:], f"train {words[0]}")
     given = {name: value for name, value in asdict(options).items() if name in application.model_fields}
@@ -52,7 +52,7 @@ def _first_line(documented: type[Any]) -> str:
     return (documented.__doc__ or "").splitlines()[0]
 
 
-def _configured(words: list[str], application: Any) -> dict[str, Any]:
+def configured(words: list[str], application: Any) -> dict[str, Any]:
     """The settings in the file of --config, if that is among the words."""
     places = [i for i, word in enumerate(words) if word.partition("=")[0] == "--config"]
     if len(places) > 1:

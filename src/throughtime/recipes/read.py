@@ -43,7 +43,7 @@ def make_recipe(application: type[R], values: dict[str, Any]) -> R:
 
 def read_recipe(path: Path, application: type[R]) -> R:
     """The recipe in a .json or .toml file. Raises `ArgumentError` as `make_recipe` does."""
-    return make_recipe(application, _read(path))
+    return make_recipe(application, read_values(path))
 
 
 def read_settings(path: Path, application: type[BaseModel]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def read_settings(path: Path, application: type[BaseModel]) -> dict[str, Any]:
     Raises `ArgumentError` as `make_recipe` does, but not for settings that are missing.
     """
     settings = {}
-    for name, value in _read(path).items():
+    for name, value in read_values(path).items():
         if name not in application.model_fields:
             raise ArgumentError(f"unknown setting '{name}' in {path}; {nearest(name, application.model_fields)}")
         try:
@@ -63,7 +63,8 @@ def read_settings(path: Path, application: type[BaseModel]) -> dict[str, Any]:
     return settings
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_values(path: Path) -> dict[str, Any]:
+    """What a .json or .toml file says, by name. Raises `ArgumentError` for what does not read."""
     try:
         if path.stat().st_size > SIZE_LIMIT:
             raise ArgumentError(f"{path} is over {SIZE_LIMIT:,} bytes: it is not a recipe")
