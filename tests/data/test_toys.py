@@ -19,7 +19,8 @@ def test_the_same_bytes_come_every_time(toy, tmp_path):
 
 
 def test_who_studies_and_attends_passes(tmp_path):
-    rows = list(csv.DictReader(make_toy("passing", tmp_path).open()))
+    with make_toy("passing", tmp_path).open() as file:
+        rows = list(csv.DictReader(file))
     hours, lectures = (np.array([float(row[name]) for row in rows]) for name in ("hours", "lectures"))
     passed = np.array([row["result"] == "pass" for row in rows])
     chances = 1 / (1 + np.exp(9.3 - 0.6 * hours - 0.8 * lectures))
@@ -44,5 +45,5 @@ def test_what_cannot_be_made_or_written_is_refused(tmp_path):
     with pytest.raises(ArgumentError, match="no data 'none' can be made; known: passing"):
         make_toy("none", tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot write .*passing.csv: .*; choose another --out"):
+    with pytest.raises(StorageError, match=r"cannot write .*passing.csv: .*; choose another --out"):
         make_toy("passing", tmp_path / "file")
