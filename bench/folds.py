@@ -35,7 +35,8 @@ from throughtime.data.rows import Writing, open_table
 from throughtime.data.splits import Fold, grouped_folds, modulo_folds, stratified_folds
 
 KEY = ("data", "folds", "core", "options", "seed", "fold", "judged")
-COLUMNS = (*KEY, "rows", "wrong", "accuracy", "macro_f1", "nats", "valid_accuracy", "valid_nats", "seconds", "classes")
+FIGURES = ("rows", "wrong", "accuracy", "macro_f1", "nats", "valid_accuracy", "valid_nats")
+COLUMNS = (*KEY, *FIGURES, "seconds", "cpu_seconds", "classes")  # of training; the latter on however busy a machine
 
 
 class Rows(NamedTuple):
@@ -91,15 +92,21 @@ def measured(rows: Rows, fold: Fold, key: dict[str, Any]) -> dict[str, Any]:
         train, test, run = (Path(home) / name for name in ("train.csv", "test.csv", "run"))
         write(rows, fold.train, train)
         write(rows, fold.test, test)
-        began = time.perf_counter()
+        began, used = time.perf_counter(), cpu_seconds()
         chosen = ["--core", key["core"], "--seed", str(key["seed"]), *shlex.split(key["options"])]
         throughtime("train", "classify", "--train", str(train), "--out", str(run), *chosen)
-        seconds = time.perf_counter() - began
+        spent = {"seconds": round(time.perf_counter() - began, 1), "cpu_seconds": round(cpu_seconds() - used, 1)}
         final = json.loads((run / "progress.jsonl").read_text().splitlines()[-1])["final"]
         found = {"valid_accuracy": round(final["accuracy"], 5), "valid_nats": round(final["nats_per_unit"], 5)}
         if key["judged"] == "test":
             found |= judged(json.loads(throughtime("evaluate", str(run), "--data", str(test), "--json")))
-        return {**key, "rows": len(fold.test), **found, "seconds": round(seconds, 1)}
+        return {**key, "rows": len(fold.test), **found, **spent}
+
+
+def cpu_seconds() -> float:
+    """What the commands that ended have taken of the processor."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def judged(score: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +140,7 @@ def add(path: Path, row: dict[str, Any]) -> None:
 
 def show(lines: list[dict[str, str]]) -> None:
     """A row for each core with its options: the mean of the folds, its deviation over seeds, and what was wrong."""
-    sheet = Sheet("data", "core", "options", "seeds", "folds", "accuracy, %", "± seeds", "± folds", "wrong", "s a fold")
+    sheet = Sheet("data", "core", "options", "seeds", "folds", "accuracy, %", "± seeds", "± folds", "wrong", "CPU s")
     groups = defaultdict[tuple[str, ...], list[dict[str, str]]](list)
     for line in lines:
         groups[tuple(line[name] for name in ("data", "folds", "core", "options", "judged"))].append(line)
@@ -147,7 +154,10 @@ def show(lines: list[dict[str, str]]) -> None:
             *(data, core, f"{options} (held out of training)" if what == "choose" else options),
             *(str(len(seeds)), str(len(some)), f"{mean(means):.2f}"),
             *(f"{stdev(means):.2f}" if len(means) > 1 else "", f"{mean(spread):.2f}" if spread else ""),
-            *(_wrong(some) if what == "test" else "", f"{mean(float(line['seconds']) for line in some):.0f}"),
+            *(
+                _wrong(some) if what == "test" else "",
+                f"{mean(float(line['cpu_seconds'] or line['seconds']) for line in some):.0f}",
+            ),
         )
     terminal().print(sheet)
 
