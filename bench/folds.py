@@ -150,6 +150,7 @@ def show(lines: list[dict[str, str]]) -> None:
         for line in some:
             seeds[line["seed"]].append(100 * float(line[name]))
         means, spread = [mean(found) for found in seeds.values()], [stdev(x) for x in seeds.values() if len(x) > 1]
+        seconds = mean(float(line["cpu_seconds"] or line["seconds"]) for line in some)
         sheet.add_row(
             *(data, core, f"{options} (held out of training)" if what == "choose" else options),
             *(str(len(seeds)), str(len(some)), f"{mean(means):.2f}"),
