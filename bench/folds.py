@@ -155,10 +155,7 @@ def show(lines: list[dict[str, str]]) -> None:
             *(data, core, f"{options} (held out of training)" if what == "choose" else options),
             *(str(len(seeds)), str(len(some)), f"{mean(means):.2f}"),
             *(f"{stdev(means):.2f}" if len(means) > 1 else "", f"{mean(spread):.2f}" if spread else ""),
-            *(
-                _wrong(some) if what == "test" else "",
-                f"{mean(float(line['cpu_seconds'] or line['seconds']) for line in some):.0f}",
-            ),
+            *(_wrong(some) if what == "test" else "", f"{seconds:.0f}"),
         )
     terminal().print(sheet)
 
