@@ -131,6 +131,23 @@ def pace_of(times: Times) -> Pace | None:
     return _pace(np.diff(times) / np.timedelta64(1, "s"), "seconds")
 
 
+def following(last: Any, pace: Pace, count: int) -> Times:
+    """The times that come next after one, at a pace.
+
+    >>> times = np.array(["2024-01-01", "2024-02-01"], "datetime64[us]")
+    >>> following(times[-1], pace_of(times), 2).astype("datetime64[D]").astype(str).tolist()
+    ['2024-03-01', '2024-04-01']
+    """
+    steps = pace.step * np.arange(1, count + 1)
+    if pace.unit == "numbers":
+        return np.asarray(last + steps)
+    if pace.unit == "seconds":
+        return np.asarray(last + np.round(steps * 1e6).astype("timedelta64[us]"))
+    month = np.datetime64(last, "M")
+    months = month + np.round(steps).astype("timedelta64[M]")
+    return np.asarray(months.astype("datetime64[us]") + (last - month.astype("datetime64[us]")))
+
+
 def _pace(distances: NDArray[np.float64], unit: Literal["seconds", "months", "numbers"]) -> Pace:
     rounded = np.round(distances / distances.min(), 6)  # so that what differs by rounding counts as the same
     values, counts = np.unique(rounded, return_counts=True)

@@ -1,0 +1,178 @@
+"""Windows of series: a context, and the horizon after it; batches of them without a copy of the series."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from throughtime.data.tracks import Span, Track
+from throughtime.errors import ArgumentError, DataError, printable
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What values are divided by after their mean was taken off: of each channel, over all that is learnt from."""
+
+    mean: NDArray[np.float64]  # D: targets, inputs, known ahead
+    deviation: NDArray[np.float64]  # D; 1 where a channel is always the same
+
+    @classmethod
+    def of(cls, tracks: Sequence[Track], spans: Sequence[Span]) -> "Scales":
+        """Means and standard deviations over those rows of all series."""
+        total = squares = np.zeros(1)
+        count = 0
+        middle = np.concatenate([tracks[0].values[0], tracks[0].known[0]]).astype(np.float64)  # for fewer digits lost
+        for track, (first, last) in zip(tracks, spans, strict=True):
+            rows = np.concatenate([track.values[first:last], track.known[first:last]], 1, dtype=np.float64) - middle
+            total, squares, count = total + rows.sum(0), squares + (rows**2).sum(0), count + len(rows)
+        shift = total / count
+        deviation = np.sqrt(np.maximum(squares / count - shift**2, 0))
+        small = deviation <= 1e-9 * np.maximum(1.0, abs(middle + shift))
+        return cls(middle + shift, np.where(small, 1.0, deviation))
+
+    def to_json(self) -> dict[str, Any]:
+        """As scales.json has them."""
+        return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+
+
+class WindowBatch(NamedTuple):
+    """Windows side by side, all standardised.
+
+    history  B L D      the targets, then the inputs
+    known    B L+H F    what is known ahead, of the context too: columns, then the calendar
+    targets  B H K      what came
+    """
+
+    history: Tensor
+    known: Tensor
+    targets: Tensor
+
+    def to(self, device: torch.device) -> "WindowBatch":
+        """The same batch on a device."""
+        return WindowBatch(*(part.to(device) for part in self))
+
+    def split(self, parts: int) -> list["WindowBatch"]:
+        """The rows in even groups; no more groups than there are rows."""
+        count = max(1, min(parts, len(self.history)))
+        return [WindowBatch(*group) for group in zip(*(part.tensor_split(count) for part in self), strict=True)]
+
+
+class Windows:
+    """All windows of series whose targets lie within given rows; their contexts may reach back beyond these.
+
+    A window is `context` rows and the `horizon` after them; the next one begins `stride` rows later. Nothing is copied
+    before a batch is asked for.
+
+    Raises `ArgumentError` for sizes that are not at least 1, and `DataError` when there is no window at all.
+
+    >>> track = Track("", np.arange(8, dtype=np.float32)[:, None], *[np.zeros((8, 0), np.float32)] * 2, None)
+    >>> windows = Windows([track], [Span(0, 8)], Scales(np.zeros(1), np.ones(1)), targets=1, context=3, horizon=2)
+    >>> len(windows), windows.batch(np.array([3])).history.flatten(), windows.batch(np.array([3])).targets.flatten()
+    (4, tensor([3., 4., 5.]), tensor([6., 7.]))
+    """
+
+    def __init__(
+        self,
+        tracks: Sequence[Track],
+        spans: Sequence[Span],
+        scales: Scales,
+        *,
+        targets: int,
+        context: int,
+        horizon: int,
+        stride: int = 1,
+    ) -> None:
+        for name, value in (("targets", targets), ("context", context), ("horizon", horizon), ("stride", stride)):
+            if value < 1:
+                raise ArgumentError(f"{name} must be at least 1; got {value}")
+        self.tracks, self.scales, self.targets = tracks, scales, targets
+        self.context, self.horizon, self.stride = context, horizon, stride
+        # The place of a window is that of its first target.
+        self.begins = np.array([max(first, context) for first, _ in spans], np.int64)
+        ends = np.array([min(last, len(track)) for track, (_, last) in zip(tracks, spans, strict=True)], np.int64)
+        self.counts = np.maximum(0, (ends - self.begins - horizon) // stride + 1)
+        self.edges = np.cumsum(self.counts)
+        if not len(self):
+            longest = max(range(len(tracks)), key=lambda i: len(tracks[i]))
+            name, rows = printable(tracks[longest].name)[:40], int(ends[longest] - spans[longest].first)
+            raise DataError(
+                f"the longest series{f' ({name!r})' if name else ''} has {len(tracks[longest]):,} rows, {rows:,} of "
+                f"them in this part: too few for a context of {context:,} and a horizon of {horizon:,}; "
+                "give a smaller --context or --horizon, another --split, or longer series"
+            )
+
+    def __len__(self) -> int:
+        return int(self.edges[-1]) if len(self.edges) else 0
+
+    @property
+    def without(self) -> int:
+        """How many series have no window."""
+        return int((self.counts == 0).sum())
+
+    def place(self, index: int) -> tuple[int, int]:
+        """The number of a window's series, and the row of its first target there."""
+        track = int(np.searchsorted(self.edges, index, "right"))
+        inside = index - int(self.edges[track] - self.counts[track])
+        return track, int(self.begins[track]) + inside * self.stride
+
+    def raw(self, index: int) -> NDArray[np.float32]:
+        """(L+H K) the targets of a window, in the units of the file: a view of its series."""
+        track, begin = self.place(index)
+        return self.tracks[track].values[begin - self.context : begin + self.horizon, : self.targets]
+
+    def batch(self, indices: Indices) -> WindowBatch:
+        """Some of the windows."""
+        width = self.tracks[0].values.shape[1]
+        values, known, told = [], [], []
+        for index in indices.tolist():
+            track, begin = self.place(index)
+            rows = slice(begin - self.context, begin + self.horizon)
+            values.append(self.tracks[track].values[rows])
+            known.append(self.tracks[track].known[rows])
+            told.append(self.tracks[track].calendar[rows])
+        whole = standardised(np.stack(values), self.scales, 0)
+        ahead = torch.cat([standardised(np.stack(known), self.scales, width), torch.from_numpy(np.stack(told))], -1)
+        return WindowBatch(whole[:, : self.context], ahead, whole[:, self.context :, : self.targets])
+
+    def in_order(self, rows: int, most: int | None = None) -> list[Indices]:
+        """Windows by number in batches of so many; `most` of them in even distances, or all."""
+        step = 1 if most is None else -(-len(self) // most)
+        chosen = np.arange(0, len(self), step)
+        return [chosen[first : first + rows] for first in range(0, len(chosen), rows)]
+
+
+def standardised(values: NDArray[np.float32], scales: Scales, first: int) -> Tensor:
+    """Values (... D) less their mean, over their deviation; `first` is the channel that they begin with."""
+    channels = slice(first, first + values.shape[-1])
+    found = (values - scales.mean[channels]) / scales.deviation[channels]
+    return torch.from_numpy(found.astype(np.float32))
+
+
+class WindowBatches:
+    """Batches of windows; which come when is a function of (seed, epoch, position) alone. Each comes once an epoch.
+
+    Raises `ArgumentError` unless there is at least a row to a batch.
+    """
+
+    def __init__(self, windows: Windows, *, rows: int, seed: int = 0) -> None:
+        if rows < 1:
+            raise ArgumentError(f"rows must be at least 1; got {rows}")
+        self.windows, self.rows, self.seed = windows, rows, seed
+        self._order: tuple[int, Indices] = (-1, np.zeros(0, np.int64))
+
+    def chunks(self, epoch: int) -> int:
+        """How many batches an epoch has."""
+        return -(-len(self.windows) // self.rows)
+
+    def chunk(self, epoch: int, position: int) -> WindowBatch:
+        """The batch at a position of an epoch."""
+        if self._order[0] != epoch:
+            generator = np.random.default_rng((self.seed, epoch))
+            self._order = epoch, generator.permutation(len(self.windows))
+        return self.windows.batch(self._order[1][position * self.rows : (position + 1) * self.rows])
