@@ -11,6 +11,8 @@ import tyro
 from throughtime.cli.parse import parse
 from throughtime.errors import ArgumentError
 
+PICTURES = ("confusion", "reliability")  # that classifiers can draw
+
 
 @dataclass
 class Options:
@@ -28,6 +30,12 @@ class Options:
         tyro.conf.arg(help="of --data: rows without a text or label (as in training, if not given)"),
     ] = None
     episodes: Annotated[int | None, tyro.conf.arg(help="of a policy: episodes to play")] = None
+    confusion: Annotated[
+        Path | None, tyro.conf.arg(help="draw which classes are taken for which into this .png, .svg or .pdf file")
+    ] = None
+    reliability: Annotated[
+        Path | None, tyro.conf.arg(help="draw how right answers are, by how sure they are, into such a file")
+    ] = None
     json: Annotated[bool, tyro.conf.arg(help="print one JSON object")] = False
 
 
@@ -55,7 +63,12 @@ def command(words: list[str]) -> int:
         missing=options.missing,
         episodes=options.episodes,
     )
+    wanted = _pictures(options)
     judged = application_of(recipe).evaluate(home, recipe, asked)
+    for name, path in wanted.items():
+        if name not in judged.pictures:
+            raise ArgumentError(f"--{name} is for one class of several an item, which {options.run} does not give")
+        judged.pictures[name](path)
     sys.stderr.writelines(f"{note}\n" for note in judged.notes)
     if options.json:
         sys.stdout.write(json.dumps(judged.facts, allow_nan=False) + "\n")
@@ -63,3 +76,13 @@ def command(words: list[str]) -> int:
     width = max(len(name) for name in judged.rows)
     sys.stdout.writelines(f"{name:<{width}}  {value}\n" for name, value in judged.rows.items())
     return 0
+
+
+def _pictures(options: Options) -> dict[str, Path]:
+    """The files of the pictures that are wanted. Raises `ArgumentError`, before any work, for those of another kind."""
+    from throughtime.inspect.draw import check_picture
+
+    wanted = {name: path for name in PICTURES if (path := getattr(options, name)) is not None}
+    for path in wanted.values():
+        check_picture(path)
+    return wanted

@@ -114,13 +114,18 @@ def draw_gradients(norms: Sequence[float], path: Path, *, title: str = "") -> No
     save_figure(axes.figure, path)
 
 
+def check_picture(path: Path) -> None:
+    """Raises `ArgumentError` for a file of a kind that we do not draw, before there is anything to draw."""
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise ArgumentError(f"drawings go into a .png, .svg or .pdf file; got {path}")
+
+
 def blank_figure(path: Path, size: tuple[float, float]) -> Any:
     """An empty figure of a size in inches, for a file of a kind that we draw.
 
     Raises `ArgumentError` for another kind of file, `MissingExtraError` without matplotlib.
     """
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise ArgumentError(f"drawings go into a .png, .svg or .pdf file; got {path}")
+    check_picture(path)
     try:
         from matplotlib.figure import Figure
     except ImportError:

@@ -1,7 +1,7 @@
 """What a run is asked, and the forms its answers have, whatever it learned."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -33,6 +33,7 @@ class Judged:
     facts: dict[str, Any]  # by name, for machines
     rows: dict[str, str]  # for people, in their order
     notes: tuple[str, ...] = ()  # what else a person should know: how the file was read
+    pictures: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)  # by option: each into an image file
 
 
 @runtime_checkable
