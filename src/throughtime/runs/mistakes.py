@@ -84,19 +84,20 @@ def of_classifier(classifier: Any, given: Items, logs: NDArray[np.float64], want
 
 
 def _item(classifier: Any, given: Items, wrong: Wrong, by: By) -> Mistake:
+    from throughtime.data.encoders import TextEncoder
     from throughtime.inspect.mistakes import Mistake, settled, spelled
     from throughtime.inspect.questions import explain, of_classifier
 
     sequence, item = given.sequences[wrong.place], given.items[wrong.place]
-    series = sequence.dim() > 1
-    units = None if series else classifier.units
+    encoder = classifier.encoder
+    units = encoder.units if isinstance(encoder, TextEncoder) else None
     unknown = None if units is None else units.unknown
     found, way = explain(of_classifier(classifier.model, sequence, wrong.claim, unknown), by)
     name = classifier.classes[wrong.label]
     answer, truth = (f"no {name}" if wrong.denied else name), ", ".join(given.labels[wrong.place]) or "none"
     head = (given.wheres[wrong.place], answer, truth, wrong.probability, way)
     if units is None:
-        names = classifier.encoder.channels
+        names = encoder.channels
         return Mistake(*head, found.weights, found.residual, values=np.asarray(item, np.float32), channels=names)
     parts, weights = spelled(units, item) or ("",), found.by_step  # a text of no units has one that is made up
     missing = tuple(np.flatnonzero(sequence.numpy() == unknown).tolist()) if unknown is not None else ()
