@@ -39,17 +39,20 @@ def recipe_named(name: str, needs: Collection[str], command: str) -> Any:
 
 def options_of(
     recipe: Any, words: list[str], extra: Extra, *, without: Collection[str], command: str, about: str
-) -> tuple[Any, dict[str, Any]]:
-    """The options that words say, and among them the recipe's settings. Raises `ArgumentError` as `parse` does."""
+) -> tuple[set[str], Any, dict[str, Any]]:
+    """The names of settings that words say, all options, and among them the recipe's settings.
+
+    Raises `ArgumentError` as `parse` does.
+    """
     words = joined(recipe_options(recipe, {}, extra, without=without), words)
-    options_type = recipe_options(recipe, configured(words, recipe), extra, without=without)
+    config = configured(words, recipe)
+    options_type = recipe_options(recipe, config, extra, without=without)
     options_type.__doc__ = about
     options = parse(options_type, words, command)
     own = {name for name, _, _ in extra}
-    settings = {
-        name: getattr(options, name) for name in recipe.model_fields if name not in own and hasattr(options, name)
-    }
-    return options, settings
+    names = [name for name in recipe.model_fields if name not in own and hasattr(options, name)]
+    said = {word.partition("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_") for word in words}
+    return {name for name in names if name in said or name in config}, options, {n: getattr(options, n) for n in names}
 
 
 def choices_of(kind: Any) -> list[Any]:
