@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from throughtime.inspect.mistakes import Mistake, Wrong
     from throughtime.models.tagger import Tagged, Tagger
+    from throughtime.models.text_classifier import TextClassifier
 
 By = Literal["occlusion", "gradients"]
 
@@ -73,7 +74,7 @@ class Items:
     labels: Sequence[tuple[str, ...]]
 
 
-def of_classifier(classifier: Any, given: Items, logs: NDArray[np.float64], wanted: Wanted) -> list[Mistake]:
+def of_classifier(classifier: TextClassifier, given: Items, logs: NDArray[np.float64], wanted: Wanted) -> list[Mistake]:
     """The surest mistakes of a classifier, by log p of every class (N K)."""
     from throughtime.inspect.attribution import at_rest
     from throughtime.inspect.mistakes import surest
@@ -83,22 +84,22 @@ def of_classifier(classifier: Any, given: Items, logs: NDArray[np.float64], want
         return [_item(classifier, given, wrong, wanted.by) for wrong in wrongs]
 
 
-def _item(classifier: Any, given: Items, wrong: Wrong, by: By) -> Mistake:
-    from throughtime.data.encoders import TextEncoder
+def _item(classifier: TextClassifier, given: Items, wrong: Wrong, by: By) -> Mistake:
+    from throughtime.data.encoders import Scales, TextEncoder
     from throughtime.inspect.mistakes import Mistake, settled, spelled
     from throughtime.inspect.questions import explain, of_classifier
 
     sequence, item = given.sequences[wrong.place], given.items[wrong.place]
     encoder = classifier.encoder
     units = encoder.units if isinstance(encoder, TextEncoder) else None
+    channels = encoder.channels if isinstance(encoder, Scales) else ()
     unknown = None if units is None else units.unknown
     found, way = explain(of_classifier(classifier.model, sequence, wrong.claim, unknown), by)
     name = classifier.classes[wrong.label]
     answer, truth = (f"no {name}" if wrong.denied else name), ", ".join(given.labels[wrong.place]) or "none"
     head = (given.wheres[wrong.place], answer, truth, wrong.probability, way)
     if units is None:
-        names = encoder.channels
-        return Mistake(*head, found.weights, found.residual, values=np.asarray(item, np.float32), channels=names)
+        return Mistake(*head, found.weights, found.residual, values=np.asarray(item, np.float32), channels=channels)
     parts, weights = spelled(units, item) or ("",), found.by_step  # a text of no units has one that is made up
     missing = tuple(np.flatnonzero(sequence.numpy() == unknown).tolist()) if unknown is not None else ()
     parts, weights = settled(parts, weights)
@@ -114,7 +115,7 @@ class Sentences:
     tags: Sequence[Sequence[str]]
 
 
-def of_tagger(tagger: Tagger, given: Sentences, wanted: Wanted) -> Mistakes:
+def of_tagger(tagger: Tagger, given: Sentences, wanted: Wanted, notes: tuple[str, ...] = ()) -> Mistakes:
     """The sentences of which one tag is wrong and was given with most certainty; the words that mattered for it."""
     from throughtime.inspect.attribution import at_rest
 
@@ -123,7 +124,7 @@ def of_tagger(tagger: Tagger, given: Sentences, wanted: Wanted) -> Mistakes:
     order = sorted(places, key=lambda place: -float(said[place[0]].probabilities[place[1]]))
     with at_rest(tagger.model):
         mistakes = [_sentence(tagger, given, place, said[place[0]], wanted.by) for place in order[: wanted.count]]
-    return Mistakes(mistakes, len(given.tokens), len(places), "sentences")
+    return Mistakes(mistakes, len(given.tokens), len(places), "sentences", notes)
 
 
 def _wrong_tags(given: Sentences, said: Sequence[Tagged]) -> Iterator[tuple[int, int]]:
