@@ -143,7 +143,8 @@ def _terms(parts: "Parts", seeds: Sequence[int]) -> str:
     each = " or ".join(bound for bound in bounds if bound)
     listed = ", ".join(map(str, seeds)) if len(seeds) <= 10 else f"{seeds[0]} to {seeds[-1]}"
     train, valid, test = (f"{parts.sizes[name]:,}" for name in ("train", "valid", "test"))
-    return f"{each} a run, {'seed' if len(seeds) == 1 else 'seeds'} {listed}; {train} to learn from, {valid} to choose weights by, {test} to judge by"
+    which = f"{'seed' if len(seeds) == 1 else 'seeds'} {listed}"
+    return f"{each} a run, {which}; {train} to learn from, {valid} to choose weights by, {test} to judge by"
 
 
 def _many(count: float | None, what: str) -> str:

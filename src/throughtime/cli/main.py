@@ -16,6 +16,8 @@ COMMANDS = {
     "evaluate": "score a text, or a run's own held-out part: throughtime evaluate RUN --text FILE | --data FILE",
     "mistakes": "the surest wrong answers and the words that mattered: throughtime mistakes RUN --page FILE.html",
     "show": "what a run is, its curve, sizes and data: throughtime show RUN",
+    "compare": "train several cores on equal terms and judge them: throughtime compare DATA --cores lstm,gru --out DIR",
+    "tune": "search settings of a recipe: throughtime tune classify DATA --trials N --minutes M --out DIR",
     "vectors": "word vectors, from counting to debiasing: throughtime vectors train --text FILE --out TABLE",
     "data": "list and fetch public corpora: throughtime data list | get NAME",
     "check": "what is in labelled data, before training: throughtime check FILE...",
