@@ -211,7 +211,7 @@ class Perceptron(Training):
 
     def card(self, model: PerceptronModel, data: PerceptronData, score: Any) -> str:
         """What the model is, what it was made from, and how good it is."""
-        from throughtime.recipes.classify import listed
+        from throughtime.recipes.class_notes import listed
 
         size, read, facts = sum(parameter.numel() for parameter in model.parameters()), data.read, data.read.facts
         rows = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from throughtime.errors import ArgumentError, DataError, RunError, printable
-from throughtime.recipes.classify import listed
+from throughtime.recipes.class_notes import listed
 from throughtime.recipes.fields import MOST_CLASSES
 from throughtime.recipes.perceptron import Perceptron
 from throughtime.runs.asked import Asked, Judged
