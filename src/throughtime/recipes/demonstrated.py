@@ -1,0 +1,77 @@
+"""Demonstrations as recipes take them: checked against an environment, without what is hidden, measured and counted."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from throughtime.data.environments import Environment
+from throughtime.data.episode_files import Demonstrations
+from throughtime.data.episodes import Episode
+from throughtime.errors import DataError
+
+STILL = 1e-6  # of a number's size, below which it does not vary
+
+
+def check_fits(found: Demonstrations, environment: Environment) -> None:
+    """Raises `DataError` unless demonstrations are of that environment."""
+    if len(found.names) != environment.observations:
+        raise DataError(
+            f"the demonstrations have {len(found.names)} numbers a step, and {environment.name} shows "
+            f"{environment.observations}; give all of them (--hide leaves some out), or another --env"
+        )
+    of_one = found.discrete == environment.discrete and found.actions <= environment.actions
+    if not of_one or (not found.discrete and found.actions != environment.actions):
+        ours, theirs = (_described(one.discrete, one.actions) for one in (found, environment))
+        raise DataError(
+            f"the demonstrations have actions that are {ours}, and those of {environment.name} are {theirs}; whole "
+            "numbers without a point are one of several"
+        )
+
+
+def _described(discrete: bool, actions: int) -> str:
+    return f"one of {actions}" if discrete else f"{actions} numbers"
+
+
+def without(episode: Episode, seen: Sequence[int]) -> Episode:
+    """An episode of which only some numbers of an observation are seen."""
+    return Episode(np.ascontiguousarray(episode.observations[:, list(seen)]), episode.actions)
+
+
+def first_steps(episodes: list[Episode], most: int) -> list[Episode]:
+    """The first episodes that have so many steps together, about; one at least."""
+    before = np.cumsum([0, *map(len, episodes)])[:-1]
+    return [episode for episode, steps in zip(episodes, before, strict=True) if steps < most]
+
+
+def counted(name: str, episodes: list[Episode]) -> dict[str, int]:
+    """How many episodes and steps there are."""
+    return {f"{name}_episodes": len(episodes), f"{name}_steps": sum(map(len, episodes))}
+
+
+def measured(episodes: list[Episode], *, discrete: bool) -> dict[str, Any]:
+    """The mean and the standard deviation of each number of an observation, and of an action where it is numbers.
+
+    What does not vary has the deviation 1.
+    """
+    found = _moments([episode.observations for episode in episodes])
+    acting = ([], []) if discrete else _moments([episode.actions for episode in episodes])
+    names = "mean", "deviation", "action_mean", "action_deviation"
+    return dict(zip(names, (*found, *acting), strict=True))
+
+
+def _moments(parts: Sequence[NDArray[Any]]) -> tuple[list[float], list[float]]:
+    whole = np.concatenate(parts).astype(np.float64)
+    mean, deviation = whole.mean(0), whole.std(0)
+    still = deviation <= STILL * (np.abs(mean) + STILL)
+    return mean.tolist(), np.where(still, 1.0, deviation).tolist()
+
+
+def shown(numbers: NDArray[Any]) -> str:
+    """Some numbers, for people.
+
+    >>> shown(np.array([0.5, 1.25]))
+    '0.500 1.250'
+    """
+    return " ".join(f"{number:.3f}" for number in numbers[:6]) + (" ..." if len(numbers) > 6 else "")
