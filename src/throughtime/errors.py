@@ -72,6 +72,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return "known: " + ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
 
 
+def plural(item: str) -> str:
+    """Several of what has that name.
+
+    >>> plural("text"), plural("series")
+    ('texts', 'series')
+    """
+    return item if item.endswith("s") else f"{item}s"
+
+
 def printable(text: str) -> str:
     """The text with its control characters written out, so that no name from a file can steer a terminal.
 

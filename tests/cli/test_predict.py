@@ -12,7 +12,7 @@ from throughtime import folder
 from throughtime.cli.display import Display
 from throughtime.cli.main import run
 from throughtime.recipes import Classify
-from throughtime.runs import Asked, classify, load
+from throughtime.runs import Asked, class_answers, classify, load, recipe_of
 from throughtime.train import fit
 
 EVIL = "go\x1b[31mod"
@@ -80,14 +80,15 @@ def test_json_lines_say_the_same(home, capsys):
 def test_blocks_are_not_seen_in_what_comes_out_and_no_more_than_one_is_held(home, capsys, monkeypatch):
     words = ["predict", home / "run", home / "texts.csv", "--probabilities"]
     wanted = said(capsys, *words)
-    monkeypatch.setattr(classify, "BLOCK", 7)
+    monkeypatch.setattr(class_answers, "BLOCK", 7)
     assert [row[:2] for row in csv.reader(io.StringIO(said(capsys, *words).out))] == [
         row[:2] for row in csv.reader(io.StringIO(wanted.out))
     ]
     assert capsys.readouterr().err == ""
     read = []
-    answers = classify.TextAnswers(load(home / "run"), Asked(home / "texts.csv"))
-    answers.records = (read.append(record) or record for record in list(answers.records))
+    answers = classify.predict(load(home / "run"), recipe_of(home / "run"), Asked(home / "texts.csv"))
+    records = list(answers.source)
+    answers.source = (read.append(record) or record for record in records)
     for blocks, block in enumerate(answers, 1):
         assert len(block) == min(7, 30 - 7 * (blocks - 1))
         assert len(read) == min(7 * blocks, 30)
@@ -125,7 +126,12 @@ def test_every_kind_of_file_is_read_and_nothing_left_out(home, tmp_path, capsys,
             "2 columns may be the text (p, q); give --text-column, one of 0 'p'",
         ),
         ("ragged.csv", "text,n\na b,1\nc\n", [], "line 3: 1 cells where the first line has 2"),
-        ("folder", ..., [], "folder is no file; give one with a text a row (.csv .tsv .jsonl .parquet .txt)"),
+        (
+            "folder",
+            ...,
+            [],
+            "folder is no file; give one with an item a row (.csv .tsv .jsonl .parquet .txt), or .fasta, .ts, .npy",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_one_line(home, tmp_path, capsys, name, body, options, says):
@@ -137,7 +143,7 @@ def test_what_cannot_be_read_is_one_line(home, tmp_path, capsys, name, body, opt
 
 
 def test_what_is_piped_in_is_not_read(home, capsys):
-    assert "- is no file; give one with a text a row" in refused(capsys, "predict", home / "run", "-")
+    assert "- is no file; give one with an item a row" in refused(capsys, "predict", home / "run", "-")
 
 
 def test_a_run_of_another_kind_is_one_line_that_says_what_to_do(home, tiny, tmp_path, capsys):
@@ -215,7 +221,10 @@ def test_evaluate_scores_what_was_held_out_or_a_file(home, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([("a film", "ugly"), ("a b", "odd")], "label 'ugly' is none of the 3 classes that were learned"),
+        (
+            [("a film", "ugly"), ("a b", "odd")],
+            "label 'ugly' is none of the classes that were learned: 1 of 2 rows have such labels, the first",
+        ),
         ([("a film", ""), ("a b", "odd")], "line 2: its label is missing; fill it in"),
         ([("a film", "odd", "x")], "line 2: 3 cells where the first line has 2"),
         ([], "no rows but its names of columns"),

@@ -35,7 +35,7 @@ def test_channels_get_mean_0_and_deviation_1_and_one_that_never_changes_gets_0()
 def test_scales_come_back_from_json_with_every_bit():
     scales, items = Scales.learn(series(), CHANNELS), series(1)
     again = scales_from_json(json.loads(json.dumps(scales.to_json())))
-    assert again.channels == CHANNELS
+    assert (again.channels, again.steps, again.width) == (CHANNELS, (1, 9), 3)
     for one, other in zip(scales.encode(items), again.encode(items), strict=True):
         assert torch.equal(one, other)
     assert scales.sentence() == "numbers of 3 channels (x, constant, large), each of mean 0 and deviation 1"
@@ -47,11 +47,12 @@ def test_scales_come_back_from_json_with_every_bit():
     [
         None,
         {},
-        {"channels": [], "mean": [], "deviation": []},
-        {"channels": ["x"], "mean": [0.0], "deviation": [0.0]},
-        {"channels": ["x"], "mean": [0.0, 1.0], "deviation": [1.0]},
-        {"channels": ["x"], "mean": [float("nan")], "deviation": [1.0]},
-        {"channels": ["x"], "mean": [0.0], "deviation": [1.0], "other": 1},
+        {"channels": [], "mean": [], "deviation": [], "steps": [1, 1]},
+        {"channels": ["x"], "mean": [0.0], "deviation": [0.0], "steps": [1, 1]},
+        {"channels": ["x"], "mean": [0.0, 1.0], "deviation": [1.0], "steps": [1, 1]},
+        {"channels": ["x"], "mean": [float("nan")], "deviation": [1.0], "steps": [1, 1]},
+        {"channels": ["x"], "mean": [0.0], "deviation": [1.0], "steps": [1]},
+        {"channels": ["x"], "mean": [0.0], "deviation": [1.0], "steps": [1, 1], "other": 1},
     ],
 )
 def test_what_are_no_scales_is_refused(content):

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from throughtime.data.examples import Examples, open_examples, read_examples
-from throughtime.data.records import Layout
+from throughtime.data.examples import open_examples
+from throughtime.data.records import Example, Layout, Source, read_records
 from throughtime.data.rows import Writing
 from throughtime.data.series import SeriesLayout
 from throughtime.data.sources import Letters, Reading, Windows, content_of, open_records, open_series
@@ -25,8 +25,10 @@ def written(folder, content, name):
 
 def read(path, reading=None, *, series=False):
     found = open_examples(path, reading or Reading(), series=series)
-    assert isinstance(found, Examples)
-    return read_examples(found)
+    assert isinstance(found, Source)
+    whole = read_records(found)
+    assert all(isinstance(record, Example) for record in whole.records)
+    return whole
 
 
 def skipping(**changes):
@@ -52,7 +54,7 @@ def test_a_name_tells_what_is_in_a_file(tmp_path, name, content):
 def test_texts_keep_their_places_labels_and_groups(tmp_path):
     path = written(tmp_path, "who,text,label\nann,acg,x\nbob,ttt,y\n", "some.csv")
     found = read(path, Reading(Layout(text="text", label="label", group="who"), letters=Letters("dna")))
-    assert [(e.item, e.labels, e.group, e.where) for e in found.examples] == [
+    assert [(e.item, e.labels, e.group, e.where) for e in found.records] == [
         ("ACG", ("x",), "ann", f"{path}, line 2"),
         ("TTT", ("y",), "bob", f"{path}, line 3"),
     ]
@@ -63,11 +65,11 @@ def test_texts_keep_their_places_labels_and_groups(tmp_path):
 def test_a_header_is_found_out_or_said(tmp_path):
     path = written(tmp_path, "text,label\na b,x\nc d,y\n", "some.csv")
     columns = Layout(text="0", label="1")
-    assert [e.item for e in read(path, Reading(columns)).examples] == ["text", "a b", "c d"]
+    assert [e.item for e in read(path, Reading(columns)).records] == ["text", "a b", "c d"]
     found = read(path, Reading(columns, Writing(header=True)))
-    assert [e.item for e in found.examples] == ["a b", "c d"]
+    assert [e.item for e in found.records] == ["a b", "c d"]
     assert "the first line is data, not names: 'text', 'label'" in read(path, Reading(columns)).chosen
-    assert len(read(path, Reading(Layout(text="0", label="1"), Writing(header=False))).examples) == 3
+    assert len(read(path, Reading(Layout(text="0", label="1"), Writing(header=False))).records) == 3
 
 
 def test_labels_of_letters_are_a_part_of_a_header_or_in_a_table(tmp_path):
@@ -75,17 +77,17 @@ def test_labels_of_letters_are_a_part_of_a_header_or_in_a_table(tmp_path):
     with pytest.raises(DataError, match=r"some.fasta, line 4: its label is missing; fill it in, or leave such rows"):
         read(path)
     found = read(path, skipping())
-    assert [(e.item, e.labels) for e in found.examples] == [("ACGT", ("x;y",)), ("A", ("z",))]
+    assert [(e.item, e.labels) for e in found.records] == [("ACGT", ("x;y",)), ("A", ("z",))]
     assert (found.counts.skipped, found.counts.missing_labels) == (1, 1)
     assert "its label part 1 (from 0) of its header" in found.chosen
-    assert [e.labels for e in read(path, skipping(label="0")).examples] == [("one",), ("two",), ("three",)]
+    assert [e.labels for e in read(path, skipping(label="0")).records] == [("one",), ("two",), ("three",)]
     parts = Reading(Layout(label="1", missing="skip"), letters=Letters(separator=";"))
-    assert [e.labels for e in read(path, parts).examples] == [("y",)]
-    assert [e.labels for e in read(path, Reading(Layout(labelled=False))).examples] == [(), (), ()]
+    assert [e.labels for e in read(path, parts).records] == [("y",)]
+    assert [e.labels for e in read(path, Reading(Layout(labelled=False))).records] == [(), (), ()]
     table = written(tmp_path, "name,kind\none,a|b\ntwo,\nthree,b\n", "labels.csv")
     several = Reading(Layout(separator="|", empty_set=True), letters=Letters(labels=table))
     found = read(path, several)
-    assert [e.labels for e in found.examples] == [("a", "b"), (), ("b",)]
+    assert [e.labels for e in found.records] == [("a", "b"), (), ("b",)]
     assert (found.counts.missing_labels, found.counts.skipped) == (0, 0)
     with pytest.raises(DataError, match="a label in a FASTA header is a part of it, by number from 0; got 'kind'"):
         open_records(path, Reading(Layout(label="kind")))
@@ -94,7 +96,7 @@ def test_labels_of_letters_are_a_part_of_a_header_or_in_a_table(tmp_path):
 def test_no_labels_are_an_empty_set_where_labels_are_several(tmp_path):
     path = written(tmp_path, "text,label\na b,x\nc d,\n", "some.csv")
     found = read(path, Reading(Layout(text="text", label="label", empty_set=True)))
-    assert [e.labels for e in found.examples] == [("x",), ()]
+    assert [e.labels for e in found.records] == [("x",), ()]
     with pytest.raises(DataError, match="line 3: its label is missing"):
         read(path, Reading(Layout(text="text", label="label")))
 
@@ -104,7 +106,7 @@ def test_series_lack_values_or_labels_and_are_left_out_when_asked(tmp_path):
     with pytest.raises(DataError, match=r"some.ts, line 4, channel 0, value 2: the value is missing"):
         read(path, series=True)
     found = read(path, skipping(), series=True)
-    assert [(e.item.tolist(), e.labels, e.where) for e in found.examples] == [
+    assert [(e.item.tolist(), e.labels, e.where) for e in found.records] == [
         ([[1, 4], [2, 5], [3, 6]], ("a",), f"{path}, series 3")
     ]
     assert (found.counts.rows, found.counts.skipped, found.counts.missing_labels) == (3, 2, 1)
@@ -112,23 +114,23 @@ def test_series_lack_values_or_labels_and_are_left_out_when_asked(tmp_path):
     path = written(tmp_path, TS.replace("?:7", "1:7"), "some.ts")
     with pytest.raises(DataError, match=r"some.ts, series 5: its label is missing; tell where labels are, or leave"):
         read(path, series=True)
-    assert len(read(path, Reading(Layout(labelled=False)), series=True).examples) == 3
+    assert len(read(path, Reading(Layout(labelled=False)), series=True).records) == 3
     found = read(path, Reading(Layout(empty_set=True, separator="|")), series=True)
-    assert [e.labels for e in found.examples] == [("a",), ("b",), ()]
+    assert [e.labels for e in found.records] == [("a",), ("b",), ()]
 
 
 def test_a_table_holds_series_in_many_rows_or_one(tmp_path):
     path = written(tmp_path, LONG, "long.csv")
     numbers = SeriesLayout(time="t", id="id", label="kind", group="who")
     found = read(path, Reading(numbers=numbers), series=True)
-    assert [(e.item.tolist(), e.labels, e.group, e.row) for e in found.examples] == [
+    assert [(e.item.tolist(), e.labels, e.group, e.row) for e in found.records] == [
         ([[1, 2], [5, 6]], ("run",), "ann", "q"),
         ([[3, 4]], ("walk",), "bob", "p"),
     ]
     wide = written(tmp_path, "up|down,1,2,3,4\nup,5,6,7,8\n", "wide.csv")
     reading = Reading(Layout(separator="|"), numbers=SeriesLayout(label=0), windows=Windows(2, "channel"))
     found = read(wide, reading, series=True)
-    assert [(e.item.tolist(), e.labels) for e in found.examples] == [
+    assert [(e.item.tolist(), e.labels) for e in found.records] == [
         ([[1, 3], [2, 4]], ("up", "down")),
         ([[5, 7], [6, 8]], ("up",)),
     ]
@@ -138,7 +140,7 @@ def test_arrays_have_labels_in_another_file(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(12.0).reshape(2, 3, 2))
     np.save(tmp_path / "y.npy", np.array(["a", "b"]))
     found = read(tmp_path / "x.npy", Reading(letters=Letters(labels=tmp_path / "y.npy")), series=True)
-    assert [e.labels for e in found.examples] == [("a",), ("b",)]
+    assert [e.labels for e in found.records] == [("a",), ("b",)]
     with pytest.raises(DataError, match=r"x.npy, series 0: its label is missing"):
         read(tmp_path / "x.npy", series=True)
 
@@ -160,5 +162,5 @@ def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path, name, open_it, 
 
 def test_nothing_that_is_left_is_refused(tmp_path):
     path = written(tmp_path, "".join(json.dumps({"text": "", "label": "x"}) + "\n" for _ in range(3)), "some.jsonl")
-    with pytest.raises(DataError, match=r"some.jsonl: nothing is left of 3 rows; give some with labels"):
+    with pytest.raises(DataError, match=r"some.jsonl: no records of 3 rows; give some with labels"):
         read(path, skipping(text="text"))

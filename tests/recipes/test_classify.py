@@ -15,7 +15,7 @@ from throughtime.data.batches import SequenceBatch
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.recipes import Classify
 from throughtime.recipes.cells import CellName
-from throughtime.recipes.classify import listed
+from throughtime.recipes.class_notes import listed
 from throughtime.recipes.labelled import pairs_of
 from throughtime.recipes.read import make_recipe
 from throughtime.runs.classify import divided_of
@@ -63,6 +63,10 @@ def trained(recipe, out, steps=None):
         if progress.step == steps:
             stream.close()
     return told
+
+
+def texts_of(part):
+    return [example.item for example in part.examples]
 
 
 def read_of(tmp_path, table, **changes):
@@ -200,8 +204,8 @@ def test_words_are_dropped_where_they_can_be_unknown():
 @pytest.mark.parametrize(
     ("rows", "options", "says"),
     [
-        ([("a b", "x")] * 5, {}, "have one class only, 'x': nothing is to be told apart"),
-        ([("a b", "x"), ("c d", "y")], {}, "2 texts are too few to hold 0.1 of each class out: give more of"),
+        ([("a b", "x")] * 5, {}, "has one class only, 'x': nothing is to be told apart"),
+        ([("a b", "x"), ("c d", "y")], {}, "2 examples are too few to hold 0.1 of each class out: give more of"),
         ([("a b", str(i)) for i in range(10_001)], {}, "10,001 classes with .* bytes of names are over 10,000"),
         ([("a b", str(i) * 300_000) for i in range(2)], {}, "2 classes with 600,004 bytes of names are over"),
         ([*ROWS, ("a b", "3")], {"labels": "ordinal"}, "line 2: label 'good' is no whole number; ordinal labels are"),
@@ -236,23 +240,23 @@ def test_several_labels_are_refused_where_one_is_wanted(tmp_path):
 
 def test_a_label_that_only_held_out_texts_have_is_refused(classify, tmp_path):
     other = written(tmp_path / "valid.csv", [("a b", "good"), ("a c", "ugly")])
-    with pytest.raises(DataError, match="label 'ugly' is in the held-out texts only, so that it cannot be learned"):
+    with pytest.raises(DataError, match="label 'ugly' is in the held-out part only, so that it cannot be learned"):
         classify(valid=other).data()
 
 
 def test_texts_are_held_out_by_class_and_seed_or_given(classify, tmp_path):
     data = classify(held_out=0.2).data()
     assert sorted(name for (name,) in data.valid.labels) == ["bad"] * 2 + ["good"] * 2 + ["odd"] * 2
-    assert sorted(data.train.texts + data.valid.texts) == sorted(text for text, _ in ROWS)
+    assert sorted(texts_of(data.train) + texts_of(data.valid)) == sorted(text for text, _ in ROWS)
     assert (
-        data.valid.texts
-        == classify(held_out=0.2).data().valid.texts
-        != classify(held_out=0.2, seed=4).data().valid.texts
+        texts_of(data.valid)
+        == texts_of(classify(held_out=0.2).data().valid)
+        != texts_of(classify(held_out=0.2, seed=4).data().valid)
     )
     assert data.facts["valid"] == "20% of the texts, of each class"
     other = written(tmp_path / "valid.csv", [("the film zebra", "good"), ("", "bad")])
     given = classify(valid=other, missing="skip").data()
-    assert (given.valid.texts, len(given.train.texts)) == (["the film zebra"], 30)
+    assert (texts_of(given.valid), len(texts_of(given.train))) == (["the film zebra"], 30)
     assert {name: given.facts[name] for name in ("valid", "valid_units", "valid_unknown", "skipped_rows")} == {
         **{"valid": str(other), "valid_units": 3, "valid_unknown": 1, "skipped_rows": 1}
     }
@@ -261,7 +265,7 @@ def test_texts_are_held_out_by_class_and_seed_or_given(classify, tmp_path):
 
 def test_rows_that_lack_something_are_skipped_when_asked_and_counted(tmp_path):
     data = (recipe := read_of(tmp_path, [*ROWS, ("", "good"), ("a b", " ")], missing="skip")).data()
-    assert (data.facts["skipped_rows"], data.facts["train_texts"] + data.facts["valid_texts"]) == (2, 30)
+    assert (data.facts["skipped_rows"], data.facts["train_items"] + data.facts["valid_items"]) == (2, 30)
     assert recipe.notes(data)[1].endswith("; 2 rows skipped")
 
 
@@ -286,8 +290,8 @@ def test_several_labels_are_held_out_by_the_rarest_and_learned(tmp_path):
     )
     data = recipe.data()
     assert data.classes == sorted(words)
-    assert 4 <= len(data.valid.texts) <= 9, "every set of labels is there once"
-    assert data.train.targets.shape == (63 - len(data.valid.texts), 6)
+    assert 4 <= len(texts_of(data.valid)) <= 9, "every set of labels is there once"
+    assert data.train.targets.shape == (63 - len(texts_of(data.valid)), 6)
     assert "crime " in recipe.notes(data)[1]
     *_, last = trained(recipe, tmp_path / "run")
     assert last.evaluation.score.facts["micro_f1"] > 0.8
@@ -316,10 +320,10 @@ def test_classes_may_weigh_alike(tmp_path):
 
 
 def test_while_training_some_of_what_is_held_out_is_judged(classify, monkeypatch):
-    monkeypatch.setattr("throughtime.recipes.classify.QUICK_TEXTS", 4)
+    monkeypatch.setattr("throughtime.recipes.class_notes.QUICK", 4)
     recipe = classify(held_out=0.5)
     model = recipe.model(data := recipe.data())
-    assert [recipe.score(model, data, quick=quick).texts for quick in (True, False)] == [4, 15]
+    assert [recipe.score(model, data, quick=quick).items for quick in (True, False)] == [4, 15]
 
 
 def test_names_that_are_many_are_counted():
@@ -441,7 +445,7 @@ def test_texts_are_read_again_only_as_they_were(classify, tmp_path):
     path, other = written(tmp_path / "t.csv", ROWS), written(tmp_path / "v.csv", ROWS[:6])
     recipe = classify(train=path, valid=other)
     trained(recipe, tmp_path / "run", 1)
-    assert divided_of(tmp_path / "run", recipe_of(tmp_path / "run")).valid == pairs_of(recipe.read(other), "single")
+    assert divided_of(tmp_path / "run", recipe_of(tmp_path / "run")).valid == recipe.read(other).records
     for changed in (path, other):
         body = changed.read_bytes()
         for new in (body.replace(b"fine", b"good", 1), body + b"a film,good\n", b""):

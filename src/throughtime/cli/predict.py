@@ -10,7 +10,7 @@ import tyro
 
 from throughtime.cli.bar import bar
 from throughtime.cli.parse import parse
-from throughtime.errors import printable
+from throughtime.errors import plural, printable
 
 
 @dataclass
@@ -55,7 +55,7 @@ def command(words: list[str]) -> int:
                 lines = (shown(answers.plain(one)) for one in block)
             sys.stdout.writelines(f"{line}\n" for line in lines)
             done += len(block)
-            tell(done, done, f"{done:,} {answers.item}s")
+            tell(done, done, f"{done:,} {plural(answers.item)}")
     sys.stderr.write(f"{answers.told()}\n")
     return 0
 

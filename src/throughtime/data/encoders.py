@@ -1,7 +1,7 @@
 """Encoders: from what people have, texts or series, to what a model reads, ids or numbers."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,6 +27,11 @@ class Encoder(Protocol):
     @property
     def vocab(self) -> int | None:
         """How many ids there are; None where steps are numbers."""
+        ...
+
+    @property
+    def width(self) -> int | None:
+        """How many numbers a step has; None where it is an id."""
         ...
 
     def encode(self, items: Sequence[Any]) -> list[Tensor]:
@@ -57,6 +62,7 @@ class TextEncoder:
     """
 
     item, items, file = "text", "texts", "vocabulary.json"
+    width: int | None = None
 
     def __init__(self, units: Units) -> None:
         self.units = units
@@ -92,7 +98,7 @@ class Scales:
     """Series with channels of mean 0 and deviation 1 over the steps of those that it was learned from.
 
     Formula: (x − mean) / deviation, channel by channel; a channel that never changes has deviation 1.
-    Shapes: items T D, mean D, deviation D.
+    Shapes: items T D, mean D, deviation D; `steps` are the least and the most times that a series had.
 
     >>> scales = Scales.learn([np.array([[1.0, 5.0], [3.0, 5.0]])], ("x", "y"))
     >>> scales.encode([np.array([[2.0, 6.0]])])[0].tolist()
@@ -102,8 +108,19 @@ class Scales:
     item, items, unit, file = "series", "series", "time", "scales.json"
     vocab: int | None = None
 
-    def __init__(self, channels: Sequence[str], mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> None:
-        self.channels, self.mean, self.deviation = tuple(channels), mean, deviation
+    def __init__(
+        self,
+        channels: Sequence[str],
+        mean: NDArray[np.float64],
+        deviation: NDArray[np.float64],
+        steps: tuple[int, int],
+    ) -> None:
+        self.channels, self.mean, self.deviation, self.steps = tuple(channels), mean, deviation, steps
+
+    @property
+    def width(self) -> int | None:
+        """Its channels."""
+        return len(self.channels)
 
     @classmethod
     def learn(cls, items: Sequence[NDArray[Any]], channels: Sequence[str]) -> "Scales":
@@ -111,12 +128,12 @@ class Scales:
         if not len(items):
             raise ArgumentError("there are no series to learn scales from; give one at least")
         _check(items, tuple(channels))
-        steps = sum(len(item) for item in items)
-        mean = sum(item.sum(0, dtype=np.float64) for item in items) / steps
-        square = sum(np.square(item - mean).sum(0, dtype=np.float64) for item in items) / steps
-        deviation = np.sqrt(square)
+        lengths = [len(item) for item in items]
+        mean = sum(item.sum(0, dtype=np.float64) for item in items) / sum(lengths)
+        deviation = np.sqrt(sum(np.square(item - mean).sum(0, dtype=np.float64) for item in items) / sum(lengths))
         even = deviation <= 1e-7 * np.abs(mean)  # what rounding leaves of a channel that never changes
-        return cls(channels, np.asarray(mean), np.where(even | (deviation == 0), 1.0, deviation))
+        scale = np.where(even | (deviation == 0), 1.0, deviation)
+        return cls(channels, np.asarray(mean), scale, (min(lengths), max(lengths)))
 
     def encode(self, items: Sequence[NDArray[Any]]) -> list[Tensor]:
         """Each series, scaled. Raises `ArgumentError` for other channels, no times, or what is not finite."""
@@ -134,8 +151,9 @@ class Scales:
         return f"numbers of {len(self.channels):,} channels ({shown}{more}), each of mean 0 and deviation 1"
 
     def to_json(self) -> dict[str, Any]:
-        """Channels, means and deviations."""
-        return {"channels": list(self.channels), "mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+        """Channels, means, deviations and lengths."""
+        numbers = {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+        return {"channels": list(self.channels), **numbers, "steps": list(self.steps)}
 
 
 class _ScalesForm(BaseModel):
@@ -146,6 +164,7 @@ class _ScalesForm(BaseModel):
     channels: list[str] = Field(min_length=1, max_length=MOST_CHANNELS)
     mean: list[float]
     deviation: list[float]
+    steps: list[Annotated[int, Field(ge=1, lt=2**53)]] = Field(min_length=2, max_length=2)
 
     @model_validator(mode="after")
     def _as_many(self) -> "_ScalesForm":
@@ -160,7 +179,7 @@ def scales_from_json(content: Any) -> Scales:
         form = _ScalesForm.model_validate(content)
     except ValidationError as error:
         raise RunError(f"the scales do not read as such: {error.errors()[0]['msg']}") from None
-    return Scales(form.channels, np.array(form.mean), np.array(form.deviation))
+    return Scales(form.channels, np.array(form.mean), np.array(form.deviation), (form.steps[0], form.steps[1]))
 
 
 def _check(items: Sequence[NDArray[Any]], channels: tuple[str, ...]) -> None:

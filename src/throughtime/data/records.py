@@ -3,10 +3,10 @@
 Records stream, so that files of any number of rows are read in little memory; `read_records` holds them all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from throughtime.data.rows import Cell, Table, Writing, open_table
 from throughtime.data.tables import json_kind
 from throughtime.errors import ArgumentError, DataError, printable
 
+E_co = TypeVar("E_co", covariant=True)
 Missing = Literal["refuse", "skip", "keep"]
 ORDINAL_LIMIT = 2**31  # of a label that is a whole number
 
@@ -31,6 +32,11 @@ class Record(NamedTuple):
     group: str = ""  # that is not to be torn apart, in a table where one column tells
 
     @property
+    def item(self) -> str:
+        """What is classified: the text."""
+        return self.text
+
+    @property
     def where(self) -> str:
         """Where it stands, as errors say it.
 
@@ -38,6 +44,31 @@ class Record(NamedTuple):
         'reviews.csv, line 7'
         """
         return f"{self.origin} {self.row}"
+
+
+@runtime_checkable
+class Example(Protocol):
+    """An item and its labels: a record of a text, or of a series."""
+
+    @property
+    def item(self) -> Any:
+        """A text, or a series T D."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """None where there is none, or none was asked for."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """What it belongs to that is not to be torn apart."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """Where it stands, as errors say it."""
+        ...
 
 
 @dataclass
@@ -84,14 +115,22 @@ class Layout:
 
 
 @runtime_checkable
-class Source(Protocol):
+class Source(Protocol[E_co]):
     """Records from somewhere, which can be read again."""
 
     origin: str  # where they are from
-    chosen: str  # how they are read, for people; of a table once reading began
-    counts: Counts  # of what was read so far
 
-    def __iter__(self) -> Iterator[Record]:
+    @property
+    def chosen(self) -> str:
+        """How they are read, for people; of a table once reading began."""
+        ...
+
+    @property
+    def counts(self) -> Counts:
+        """What was read so far."""
+        ...
+
+    def __iter__(self) -> Iterator[E_co]:
         """The records in their order."""
         ...
 
@@ -136,7 +175,7 @@ class Records:
 class Labelled:
     """All records of a source, and what was met while reading them."""
 
-    records: list[Record]
+    records: Sequence[Example]
     counts: Counts
     chosen: str
     classes: dict[str, int] = field(init=False)  # rows that have a label, by label, in the order of their names
@@ -156,15 +195,15 @@ class Labelled:
         return np.array([ordinal_of(record) for record in self.records], np.int64)
 
 
-def read_records(source: Source) -> Labelled:
+def read_records(source: Source[Any]) -> Labelled:
     """All records of a source. Raises `DataError` as the source does, and when there are none."""
     records = list(source)
     if not records:
-        raise DataError(f"{source.origin}: no records of {source.counts.rows:,} rows; give some with texts and labels")
+        raise DataError(f"{source.origin}: no records of {source.counts.rows:,} rows; give some with labels")
     return Labelled(records, source.counts, source.chosen)
 
 
-def ordinal_of(record: Record) -> int:
+def ordinal_of(record: Example) -> int:
     """The label of a record as a whole number. Raises `DataError` when it is none, with its line.
 
     >>> ordinal_of(Record("reviews.csv, line", 7, "good", ("4",)))

@@ -8,7 +8,7 @@ from throughtime.data.class_files import ClassFolder
 from throughtime.data.fasta import Fasta, HeaderLabel, labels_by_name
 from throughtime.data.lines import kind_of
 from throughtime.data.precision import Gaps
-from throughtime.data.records import Layout, Records, Source
+from throughtime.data.records import Layout, Record, Records, Source
 from throughtime.data.rows import Writing
 from throughtime.data.series import SeriesLayout, SeriesSet, read_series, read_windows
 from throughtime.data.series_files import read_npy, read_ts
@@ -71,7 +71,7 @@ class Reading:
     windows: Windows | None = None
 
 
-def open_records(path: Path, reading: Reading | None = None) -> Source:
+def open_records(path: Path, reading: Reading | None = None) -> Source[Record]:
     """The records of a table, of a folder per class, or of a FASTA file.
 
     Raises `DataError` for a file of another kind, and, when read, as `Records`, `ClassFolder` and `Fasta` do.

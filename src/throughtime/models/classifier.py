@@ -61,7 +61,7 @@ class Classifier(nn.Module):
             raise ArgumentError("word_dropout is for symbols: these inputs are numbers")
         self.embedding = None if vocab is None else nn.Embedding(vocab, core.width)
         if self.embedding is not None:
-            nn.init.normal_(self.embedding.weight, std=0.1)
+            nn.init.normal_(self.embedding.weight, std=core.width**-0.5)  # of norm 1, about, however wide
         self.core, self.pool, self.head, self.word_dropout = core, pool, head, word_dropout
         self.variational, self.dropout = VariationalDropout(dropout), nn.Dropout(dropout)
 

@@ -1,4 +1,4 @@
-"""A classifier together with its units and the names of its classes, which reads texts and judges itself."""
+"""A classifier together with its encoder and the names of its classes, which reads items and judges itself."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from throughtime.data.batches import in_order
-from throughtime.data.units import Units
-from throughtime.errors import ArgumentError
+from throughtime.data.encoders import Encoder
+from throughtime.errors import ArgumentError, plural
 from throughtime.metrics import class_scores, confusion_matrix, label_scores, negative_log_likelihood, star_scores
 from throughtime.models.classifier import Classifier
 
@@ -21,20 +21,21 @@ ROWS, STEPS = 64, 2**16  # of a batch, at most
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of a text."""
+    """What a classifier says of an item."""
 
-    labels: tuple[str, ...]  # the likeliest; where a text may have several, those that are likelier than not
+    labels: tuple[str, ...]  # the likeliest; where an item may have several, those that are likelier than not
     probabilities: dict[str, float]  # of every class
 
 
 @dataclass(frozen=True)
 class ClassificationScore:
-    """How well texts were classified. Units: nats a text."""
+    """How well items were classified. Units: nats an item."""
 
-    texts: int
-    nats: float  # a text
+    items: int
+    nats: float  # an item
     facts: dict[str, Any]  # accuracy, F1 and what else there is for this kind of label, each a number
     tables: dict[str, Any]  # precision, recall and F1 of each class
+    item: str = "text"
 
     @property
     def loss(self) -> float:
@@ -45,22 +46,15 @@ class ClassificationScore:
         """What there is to say of it, for people."""
         shares = {name: self.facts.get(name) for name in ("accuracy", "subset_accuracy", "macro_f1")}
         said = ", ".join(f"{name.replace('_', ' ')} {100 * s:.2f} %" for name, s in shares.items() if s is not None)
-        return f"{said}, {self.nats:.4f} nats a text"
+        return f"{said}, {self.nats:.4f} nats a {self.item}"
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers by name, without the tables, which are long where classes are many; a unit is a text."""
-        return {"nats_per_unit": self.nats, "texts": self.texts, **self.facts}
-
-
-def encode(units: Units, texts: Sequence[str]) -> list[Tensor]:
-    """The ids of each text; a text without any has one unknown unit, or one that stands before texts."""
-    alone = units.start if units.unknown is None else units.unknown
-    found = (torch.from_numpy(units.encode(text)).long() for text in texts)
-    return [ids if len(ids) else torch.tensor([alone]) for ids in found]
+        """The numbers by name, without the tables, which are long where classes are many; a unit is an item."""
+        return {"nats_per_unit": self.nats, plural(self.item): self.items, **self.facts}
 
 
 def targets_of(labels: Sequence[tuple[str, ...]], classes: list[str], kind: Kind) -> Tensor:
-    """Labels as targets: the number of a class for each text, or (N K) 0 and 1.
+    """Labels as targets: the number of a class for each item, or (N K) 0 and 1.
 
     >>> targets_of([("b",), ("a",)], ["a", "b"], "single"), targets_of([("b",), ()], ["a", "b"], "multiple")
     (tensor([1, 0]), tensor([[0, 1],
@@ -72,7 +66,7 @@ def targets_of(labels: Sequence[tuple[str, ...]], classes: list[str], kind: Kind
     unknown = min({label for some in labels for label in some} - set(index), default=None)
     if unknown is not None:
         many = f"none of the {len(index)} classes that were learned"
-        raise ArgumentError(f"label {unknown!a:.80} is {many}: leave its texts out")
+        raise ArgumentError(f"label {unknown!a:.80} is {many}: leave out what has it")
     if kind != "multiple":
         return torch.tensor([index[some[0]] for some in labels])
     rows = torch.zeros(len(labels), len(index), dtype=torch.long)
@@ -82,45 +76,43 @@ def targets_of(labels: Sequence[tuple[str, ...]], classes: list[str], kind: Kind
 
 
 class TextClassifier:
-    """A classifier, its units, and the names of its classes in their order."""
+    """A classifier, what encodes items (texts, or series T D) for it, and the names of its classes in their order."""
 
-    def __init__(self, model: Classifier, units: Units, classes: list[str], kind: Kind = "single") -> None:
-        self.model, self.units, self.classes, self.kind = model, units, classes, kind
+    def __init__(self, model: Classifier, encoder: Encoder, classes: list[str], kind: Kind = "single") -> None:
+        self.model, self.encoder, self.classes, self.kind = model, encoder, classes, kind
 
-    def encoded(self, texts: Sequence[str]) -> list[Tensor]:
-        """The ids of each text, as `encode` gives them."""
-        return encode(self.units, texts)
+    def encoded(self, items: Sequence[Any]) -> list[Tensor]:
+        """The ids or numbers of each item."""
+        return self.encoder.encode(items)
 
-    def unknown(self, sequences: Sequence[Tensor]) -> int:
-        """How many units of texts, given by their ids, the vocabulary lacks."""
-        unknown = self.units.unknown
-        return 0 if unknown is None else sum(int((ids == unknown).sum()) for ids in sequences)
-
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """What is said of each text, in their order."""
-        return self.predict_encoded(self.encoded(texts))
+    def predict(self, items: Sequence[Any]) -> list[Prediction]:
+        """What is said of each item, in their order."""
+        return self.predict_encoded(self.encoded(items))
 
     def predict_encoded(self, sequences: Sequence[Tensor]) -> list[Prediction]:
-        """What is said of texts, given by their ids."""
-        found = []
-        for row in np.exp(self._log_probabilities(sequences)):
-            likely = np.flatnonzero(row > 0.5) if self.kind == "multiple" else [int(row.argmax())]
-            probabilities = {name: float(share) for name, share in zip(self.classes, row, strict=True)}
-            found.append(Prediction(tuple(self.classes[i] for i in likely), probabilities))
-        return found
+        """What is said of items, given by their ids or numbers."""
+        return [self.said(row) for row in self.log_probabilities_encoded(sequences)]
 
-    def log_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """log p of every class, N K, in the order of the texts."""
-        return self._log_probabilities(self.encoded(texts))
+    def said(self, logs: NDArray[np.float64]) -> Prediction:
+        """What log p of every class comes to."""
+        shares = np.exp(logs)
+        likely = np.flatnonzero(shares > 0.5) if self.kind == "multiple" else [int(shares.argmax())]
+        probabilities = {name: float(share) for name, share in zip(self.classes, shares, strict=True)}
+        return Prediction(tuple(self.classes[i] for i in likely), probabilities)
+
+    def log_probabilities(self, items: Sequence[Any]) -> NDArray[np.float64]:
+        """log p of every class, N K, in the order of the items."""
+        return self.log_probabilities_encoded(self.encoded(items))
 
     @torch.no_grad()
-    def _log_probabilities(self, sequences: Sequence[Tensor]) -> NDArray[np.float64]:
+    def log_probabilities_encoded(self, sequences: Sequence[Tensor]) -> NDArray[np.float64]:
+        """log p of every class, N K, for items given by their ids or numbers."""
         training, device = self.model.training, next(self.model.parameters()).device
         result = np.zeros((len(sequences), len(self.classes)))
         self.model.eval()
         try:
             for places, batch in in_order(sequences, torch.zeros(len(sequences)), rows=ROWS):
-                parts = -(-batch.inputs.data.numel() // STEPS)  # so that long texts take no more memory than short ones
+                parts = -(-batch.inputs.data.numel() // STEPS)  # so that long items take no more memory than short ones
                 groups = batch.split(parts)
                 for some, group in zip(np.array_split(places, len(groups)), groups, strict=True):
                     result[some] = self.model.log_probabilities(group.to(device).inputs).cpu().double().numpy()
@@ -132,31 +124,36 @@ class TextClassifier:
         """Labels as targets. Raises `ArgumentError` as `targets_of` does."""
         return targets_of(labels, self.classes, self.kind)
 
-    def score(self, texts: Sequence[str], labels: Sequence[tuple[str, ...]]) -> ClassificationScore:
-        """How well the texts are classified. Raises `ArgumentError` for a label that is none of the classes."""
-        return self.score_encoded(self.encoded(texts), self.targets(labels))
+    def score(self, items: Sequence[Any], labels: Sequence[tuple[str, ...]]) -> ClassificationScore:
+        """How well the items are classified. Raises `ArgumentError` for a label that is none of the classes."""
+        return self.score_encoded(self.encoded(items), self.targets(labels))
 
     def score_encoded(self, sequences: Sequence[Tensor], targets: Tensor) -> ClassificationScore:
-        """How well texts are classified, given by their ids and targets. Raises `ArgumentError` when there are none."""
+        """How well encoded items are classified, given their targets. Raises `ArgumentError` when there are none."""
         if not len(sequences):
-            raise ArgumentError("there are no texts to judge a classifier by; give one at least")
-        logs, truth = self._log_probabilities(sequences), targets.numpy()
+            raise ArgumentError(f"there are no {self.encoder.items} to judge a classifier by; give one at least")
+        logs, truth = self.log_probabilities_encoded(sequences), targets.numpy()
         if self.kind == "multiple":
             logs_of_not = np.log(np.maximum(-np.expm1(logs), np.finfo(float).tiny))
             nats = -float(np.where(truth == 1, logs, logs_of_not).sum(1).mean())
-            return _score(nats, label_scores(truth, logs > np.log(0.5)).to_json(self.classes))
+            return self._score(nats, label_scores(truth, logs > np.log(0.5)).to_json(self.classes))
         matrix = confusion_matrix(truth, logs.argmax(1), len(self.classes))
         facts = class_scores(matrix).to_json(self.classes)
         if self.kind == "ordinal":
             facts |= asdict(star_scores(matrix))
-        return _score(negative_log_likelihood(logs, truth) or 0.0, facts)
+        return self._score(negative_log_likelihood(logs, truth) or 0.0, facts)
+
+    def _score(self, nats: float, found: dict[str, Any]) -> ClassificationScore:
+        tables = {name: value for name, value in found.items() if isinstance(value, dict)}
+        numbers = {name: value for name, value in found.items() if name not in tables}
+        return ClassificationScore(found["items"], nats, numbers, tables, self.encoder.item)
 
     def worst(self, sequences: Sequence[Tensor], targets: Tensor, count: int = 5) -> Iterator[tuple[int, str, float]]:
-        """The surest mistakes: the place of a text, what is said of it, and the probability of that.
+        """The surest mistakes: the place of an item, what is said of it, and the probability of that.
 
-        Where a text may have several labels, it is the one that is said, or denied ("no ..."), with most certainty.
+        Where an item may have several labels, it is the one that is said, or denied ("no ..."), with most certainty.
         """
-        shares, truth = np.exp(self._log_probabilities(sequences)), targets.numpy()
+        shares, truth = np.exp(self.log_probabilities_encoded(sequences)), targets.numpy()
         if self.kind == "multiple":
             said, true = shares > 0.5, truth == 1
             sure = np.where(said, shares, 1 - shares)
@@ -170,9 +167,3 @@ class TextClassifier:
             if most[place] > 0:
                 name = self.classes[label[place]]
                 yield int(place), name if said[place, label[place]] else f"no {name}", float(most[place])
-
-
-def _score(nats: float, found: dict[str, Any]) -> ClassificationScore:
-    tables = {name: value for name, value in found.items() if isinstance(value, dict)}
-    numbers = {name: value for name, value in found.items() if name not in tables}
-    return ClassificationScore(found["items"], nats, numbers, tables)

@@ -1,91 +1,106 @@
-"""The recipe of a classifier of texts: every setting, and how the parts are made from it."""
+"""The recipe of a classifier of sequences: every setting, and how the parts of a model are made from it.
+
+Its data are made in `class_data.py`, what is said of a run in `class_notes.py`.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 from pydantic import Field, model_validator
 
-from throughtime.errors import printable
-from throughtime.recipes import fields
+from throughtime.errors import plural
+from throughtime.recipes import class_notes, fields
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace, Place, make_recipe
 from throughtime.recipes.training import Training
-from throughtime.recipes.transfer import FrozenUpdates, Taken, VectorsPath, is_frozen, take
+from throughtime.recipes.transfer import FrozenUpdates, VectorsPath, is_frozen, take
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from throughtime.data.batches import Batches
+    from throughtime.data.encoders import TextEncoder
     from throughtime.data.records import Labelled
-    from throughtime.data.units import Units, WordUnits
+    from throughtime.data.sources import Reading
     from throughtime.layers import Core
     from throughtime.models.classifier import Classifier
     from throughtime.models.text_classifier import ClassificationScore, TextClassifier
-    from throughtime.recipes.labelled import Divided, Pair
+    from throughtime.recipes.class_data import ClassifyData
+    from throughtime.recipes.labelled import Divided
 
 CoreName = CellName | Literal["convolution", "average"]
-QUICK_TEXTS = 2000  # of the held-out part, at most, that are judged while training
-SAMPLE_TEXTS = 256  # and among which mistakes are looked for
-WITHOUT_UNKNOWN = ("subword", "byte")  # units
-NAMES = 50  # classes that a page lists
+UnitName = Literal["word", "character", "subword", "byte"]
+WITHOUT_UNKNOWN = (None, "subword", "byte")  # units
 WIDEST = 1024  # steps that a filter may see
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some of the texts: as they are, as numbers, and what is to be said of them."""
-
-    texts: list[str]
-    labels: list[tuple[str, ...]]
-    sequences: list[Tensor]
-    targets: Tensor
-
-
-@dataclass(frozen=True)
-class ClassifyData:
-    """Labelled texts, cut and counted."""
-
-    units: Units
-    classes: list[str]
-    train: Part
-    valid: Part
-    facts: dict[str, Any]  # where they came from and what was counted: data.json
-    chosen: str  # which columns were read, and why
-    taken: Taken | None = None
-
-
 class Classify(Training):
-    """A classifier of texts: it learns which class a text has, which classes, or which place in an order."""
+    """A classifier of texts, of letters or of numbers in time: which class, which classes, or which place in an order.
+
+    What is read decides: texts, in tables or in a folder per class; sequences of letters, in FASTA files or in tables
+    with --unit character; numbers in time, in .ts and .npy files, or in tables with --id-column (a row is a time) or
+    --windows (a row is a series).
+    """
 
     makes: ClassVar[str] = "a classifier"
     shows: ClassVar[str] = "its worst mistakes"
-    item: ClassVar[str] = "text"
-    places: ClassVar[frozenset[str]] = frozenset({"train", "valid"})
+    places: ClassVar[frozenset[str]] = frozenset({"train", "valid", "label_file"})
 
     application: Literal["classify"] = Field("classify", description="which recipe this is")
-    train: Place = Field(description="texts with labels: .csv .tsv .jsonl .parquet (.gz too), or a folder per class")
-    valid: OptionalPlace = Field(None, description="texts to validate on, instead of a part of --train")
+    train: Place = Field(
+        description="what has labels: .csv .tsv .jsonl .parquet .fasta .ts .npy (.gz too), or a folder per class"
+    )
+    valid: OptionalPlace = Field(None, description="what to validate on, instead of a part of --train")
     held_out: float = Field(0.1, gt=0, lt=1, description="share of --train, of each class, held out to validate on")
     text_column: str | None = Field(None, description="the column of texts, by name or number (found if there is one)")
-    label_column: str | None = Field(None, description="the column of labels (found if there is one choice)")
+    label_column: str | None = Field(
+        None, description="the column of labels, or the part of a FASTA header (found if there is one choice; 1)"
+    )
+    group_column: str | None = Field(
+        None, description="of what is held out together, such as a person (what is equal, if not given)"
+    )
+    header: bool | None = Field(
+        None, description="the first line has names of columns (found out; it has none if all columns are numbers)"
+    )
     labels: Literal["single", "ordinal", "multiple"] = Field(
-        "single", description="one class a text; one of several that stand in an order (numbers); any number of them"
+        "single", description="one class each; one of several that stand in an order (numbers); any number of them"
     )
     separator: str | None = Field(None, description="of --labels multiple: what stands between labels in a cell")
-    missing: Literal["refuse", "skip"] = Field("refuse", description="rows without a text or label: refuse, or skip")
+    missing: Literal["refuse", "skip"] = Field(
+        "refuse", description="rows without a text or label, series without a value: refuse, or skip"
+    )
+    label_file: OptionalPlace = Field(
+        None, description="labels in a file of their own: of .fasta a table with names and labels, of .npy an array"
+    )
+    header_separator: str | None = Field(
+        None, description="what stands between the parts of a FASTA header (white space)"
+    )
+    alphabet: str | None = Field(
+        None, description="dna, protein or the letters themselves: checked, and made capitals (any, as they are)"
+    )
+    id_column: str | None = Field(None, description="of numbers in time: the column that tells series apart")
+    time_column: str | None = Field(None, description="of them: the column of times (found if one is of dates)")
+    value_columns: tuple[str, ...] = Field((), description="of them: the columns of values (all others)")
+    windows: int | None = Field(
+        None, ge=1, le=65536, description="numbers of a time, where a row of a table is a whole series"
+    )
+    order: Literal["time", "channel"] = Field(
+        "time", description="of --windows: a row has all numbers of a time after another, or all times of a channel"
+    )
 
-    unit: Literal["word", "character", "subword", "byte"] = Field("word", description="what texts are cut into")
+    unit: UnitName | None = Field(
+        None, description="what texts are cut into (word; character of FASTA and with --alphabet)"
+    )
     minimum_count: int = Field(2, ge=1, description="units seen less often in training are <unk>")
     maximum_vocab: int | None = Field(None, ge=1, le=1_000_000, description="most units of the vocabulary")
     vectors: VectorsPath = None
     frozen_updates: FrozenUpdates = 0
 
-    core: CoreName = Field("lstm", description="a recurrent cell, a convolution, or the mean of the embeddings")
+    core: CoreName = Field("lstm", description="a recurrent cell, a convolution, or the mean of what it gets")
     both: bool = Field(True, description="of a recurrent core: read from both ends")
     hidden: fields.Hidden = 128
     layers: fields.Layers = 1
@@ -101,15 +116,17 @@ class Classify(Training):
     smoothing: fields.Rate = Field(0.0, description="of targets: share that goes to all classes alike")
     balanced: bool = Field(False, description="classes weigh alike, however rare they are")
 
-    rows: int = Field(32, ge=1, le=65536, description="texts of a batch")
+    rows: int = Field(32, ge=1, le=65536, description="sequences of a batch")
 
     @model_validator(mode="before")
     @classmethod
-    def _dropped(cls, values: Any) -> Any:
+    def _found(cls, values: Any) -> Any:
+        """The unit, by what is read, and the share of units that are dropped, by the unit."""
         if not isinstance(values, dict):
             return values
         given = {name: value for name, value in values.items() if value is not None or name != "word_dropout"}
-        return {"word_dropout": 0.0 if values.get("unit") in WITHOUT_UNKNOWN else 0.1} | given
+        unit = values.get("unit") or _unit_of(values)
+        return {"word_dropout": 0.0 if unit in WITHOUT_UNKNOWN else 0.1} | given | {"unit": unit}
 
     @model_validator(mode="after")
     def _consistent(self) -> Classify:
@@ -131,15 +148,46 @@ class Classify(Training):
         if not self.widths or len(set(self.widths)) < len(self.widths) or set(self.widths) - set(range(1, WIDEST + 1)):
             raise ValueError(f"widths must be different numbers from 1 to {WIDEST}; got {list(self.widths)}")
         if self.word_dropout and self.unit in WITHOUT_UNKNOWN:
-            what = f"units that can be unknown, which {self.unit}s cannot be; got {self.word_dropout}"
-            raise ValueError(f"word_dropout needs {what}")
+            what = f"{self.unit}s" if self.unit else "numbers"
+            raise ValueError(
+                f"word_dropout needs units that can be unknown, which {what} cannot be; got {self.word_dropout}"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _read_as_one_kind(self) -> Classify:
+        """Settings of texts are not given of series, nor those of series of texts."""
+        settings = self.model_fields_set - {"unit", "word_dropout"}
+        told = [
+            name for name in (OF_TEXTS if self.of_series else OF_SERIES) if name in settings and getattr(self, name)
+        ]
+        if self.of_series and self.unit:
+            raise ValueError(f"unit is of texts, and these are series of numbers; got {self.unit}")
+        if told and self.of_series:
+            raise ValueError(f"{told[0]} is of texts, and these are series of numbers; leave it out")
+        if told:
+            raise ValueError(f"{told[0]} is of numbers in time: give --id-column or --windows as well, or .ts or .npy")
+        if self.windows and self.time_column:
+            raise ValueError(
+                "time_column is of rows that are times, and with --windows a row is a series; leave it out"
+            )
+        return self
+
+    @property
+    def of_series(self) -> bool:
+        """Whether numbers in time are read, not texts or letters."""
+        return _unit_of(self.__dict__) is None
+
+    @property
+    def item(self) -> str:
+        """What is counted."""
+        return "series" if self.of_series else "text"
 
     @property
     def identity(self) -> dict[str, Any]:
         """The settings, as recipe.json has them, that make a run the run it is: all but where files lie and `device`.
 
-        Which texts these are is said by `train_sha256` and `valid_sha256` of data.json, which vectors by
+        Which texts or series these are is said by `train_sha256` and `valid_sha256` of data.json, which vectors by
         `vectors_sha256`.
         """
         settings = super().identity
@@ -162,55 +210,39 @@ class Classify(Training):
     def made_of(self) -> str:
         """The core, for people."""
         if self.core == "average":
-            return "average of embeddings"
+            return "average of values" if self.of_series else "average of embeddings"
         if self.core == "convolution":
             return f"convolution, {self.hidden} filters of each of {', '.join(map(str, self.widths))} steps"
         return f"{self.core}, {self.layers} × {self.hidden}{', from both ends' if self.both else ''}"
 
     def data(self) -> ClassifyData:
-        """Reads the texts, learns the units of the training part, and counts what they lack.
+        """Reads what has labels, learns the units or scales of the training part, and counts what they lack.
 
         Raises `DataError` when a file is missing or malformed, and as `divide` does.
         """
-        from throughtime.data.units import learn_units
+        from throughtime.recipes.class_data import learned
 
-        texts = self.divided()
-        joined = "\n".join(text for text, _ in texts.train)
-        units = learn_units(self.unit, joined, minimum_count=self.minimum_count, maximum_vocab=self.maximum_vocab)
-        learned, judged = (self._part(units, texts.classes, some) for some in (texts.train, texts.valid))
-        facts = {
-            "train": str(self.train),
-            "valid": str(self.valid) if self.valid else f"{100 * self.held_out:g}% of the texts, of each class",
-            **texts.facts,
-            "classes": texts.classes,
-            "vocab": len(units),
-            **_counts("train", learned, units),
-            **_counts("valid", judged, units),
-        }
-        return ClassifyData(units, texts.classes, learned, judged, facts, texts.chosen)
+        return learned(self, self.divided())
 
     def divided(self) -> Divided:
-        """The texts to learn from and those that are held out. Raises `DataError` as `data` does."""
+        """The examples to learn from and those that are held out. Raises `DataError` as `data` does."""
         from throughtime.recipes.labelled import divide
 
         other = self.read(self.valid) if self.valid else None
         return divide(self.read(self.train), other, self.labels, held_out=self.held_out, seed=self.seed)
 
     def read(self, path: Path) -> Labelled:
-        """Labelled texts, read as this recipe reads them."""
-        from throughtime.data.class_files import ClassFolder
-        from throughtime.data.records import Layout, Records, read_records
+        """Labelled texts or series, read as this recipe reads them."""
+        from throughtime.data.examples import open_examples
+        from throughtime.data.records import read_records
 
-        if path.is_dir():
-            return read_records(ClassFolder(path, missing=self.missing))
-        layout = Layout(text=self.text_column, label=self.label_column, separator=self.separator, missing=self.missing)
-        return read_records(Records(path, layout))
+        return read_records(open_examples(path, self.reading(), series=self.of_series))
 
-    def _part(self, units: Units, classes: list[str], pairs: list[Pair]) -> Part:
-        from throughtime.models.text_classifier import encode, targets_of
+    def reading(self, *, labelled: bool = True) -> Reading:
+        """How files are read."""
+        from throughtime.recipes.class_data import reading_of
 
-        texts, labels = [text for text, _ in pairs], [labels for _, labels in pairs]
-        return Part(texts, labels, encode(units, texts), targets_of(labels, classes, self.labels))
+        return reading_of(self, labelled=labelled)
 
     def begin(self, data: ClassifyData, kept: dict[str, Any] | None) -> ClassifyData:
         """The data, with the vectors that the embeddings begin with."""
@@ -218,7 +250,7 @@ class Classify(Training):
 
         if not self.vectors:
             return data
-        words = cast("WordUnits", data.units).words
+        words = cast("Any", cast("TextEncoder", data.encoder).units).words
         width = self.embedding if kept is None else None
         taken = take(self.vectors, words, width=width, kept=kept)
         return replace(data, taken=taken, facts={**data.facts, **taken.to_json()})
@@ -227,10 +259,10 @@ class Classify(Training):
         """The recipe, with the width of the embeddings that the vectors say."""
         if data.taken is None:
             return self
-        return make_recipe(Classify, {**self.model_dump(), "embedding": data.taken.facts.dimension})
+        return make_recipe(Classify, self.model_dump() | {"embedding": data.taken.facts.dimension})
 
     def batches(self, data: ClassifyData) -> Batches:
-        """The training part in batches of about the same length."""
+        """Sequences of about the same length."""
         from throughtime.data.batches import Batches
 
         return Batches(data.train.sequences, data.train.targets, rows=self.rows, seed=self.seed)
@@ -241,17 +273,20 @@ class Classify(Training):
         if self.balanced:
             counts = data.train.targets.bincount(minlength=len(data.classes))
             weights = counts.sum() / (len(counts) * counts)
-        model = self.settled(data).model_of(len(data.units), len(data.classes), weights)
+        encoder = data.encoder
+        model = self.settled(data).model_of(encoder.vocab, len(data.classes), weights, channels=encoder.width)
         if data.taken is not None:
             data.taken.fill(cast("nn.Embedding", model.embedding))
         return model.to(device_of(self.device))
 
-    def model_of(self, vocab: int, classes: int, weights: Tensor | None = None) -> Classifier:
-        """A new model for a vocabulary and classes of that number."""
+    def model_of(
+        self, vocab: int | None, classes: int, weights: Tensor | None = None, *, channels: int | None = None
+    ) -> Classifier:
+        """A new model for so many classes, of a vocabulary of that size, or of so many channels of numbers."""
         from throughtime.heads import classes as heads
         from throughtime.models.classifier import Classifier
 
-        core = self._core()
+        core = self._core(channels or self.embedding or 100)
         head: Any
         if self.labels == "single":
             head = heads.Classes(core.hidden, classes, smoothing=self.smoothing, weights=weights)
@@ -260,11 +295,10 @@ class Classify(Training):
         dropped = self.word_dropout or 0.0
         return Classifier(vocab, core, self._pool(core.hidden), head, dropout=self.dropout, word_dropout=dropped)
 
-    def _core(self) -> Core[Any]:
+    def _core(self, width: int) -> Core[Any]:
         from throughtime.layers.convolve import Convolution, Direct
         from throughtime.recipes.parts import both_ways, one_way
 
-        width = self.embedding or 100
         if self.core == "convolution":
             return Convolution(width, self.hidden, widths=self.widths)
         if self.core == "average":
@@ -288,87 +322,54 @@ class Classify(Training):
         return (cast("nn.Parameter", embedding.weight),) if is_frozen(self.frozen_updates, step) else ()
 
     def score(self, model: Classifier, data: ClassifyData, *, quick: bool) -> ClassificationScore:
-        """How well the held-out texts are classified; `quick` looks at 2,000 of them at most."""
-        part = _thinned(data.valid, QUICK_TEXTS) if quick else data.valid
-        return self._reader(model, data).score_encoded(part.sequences, part.targets)
+        """How well the held-out part is classified; `quick` looks at 2,000 of it at most."""
+        part = data.valid.thinned(class_notes.QUICK) if quick else data.valid
+        return self.reader(model, data).score_encoded(part.sequences, part.targets)
 
     def sample(self, model: Classifier, data: ClassifyData, *, final: bool) -> str:
-        """The mistakes among the held-out texts of which the model is surest; of 256 at most while training."""
-        part, lines = data.valid if final else _thinned(data.valid, SAMPLE_TEXTS), []
-        count, length = (20, 100) if final else (3, 24)
-        for place, said, share in self._reader(model, data).worst(part.sequences, part.targets, count):
-            text = " ".join(part.texts[place].split())
-            text = text if len(text) <= length else text[: length - 1] + "…"
-            lines.append(f"{share:.2f} {said}, truly {', '.join(part.labels[place])}: {text}")
-        return "\n".join(lines) or "none"
+        """The mistakes about the held-out part of which the model is surest; of 256 at most while training."""
+        return class_notes.mistakes(self.reader(model, data), data.valid, final=final)
 
-    def _reader(self, model: Classifier, data: ClassifyData) -> TextClassifier:
+    def reader(self, model: Classifier, data: ClassifyData) -> TextClassifier:
+        """The model with what encodes items, and the names of the classes."""
         from throughtime.models.text_classifier import TextClassifier
 
-        return TextClassifier(model, data.units, data.classes, self.labels)
+        return TextClassifier(model, data.encoder, data.classes, self.labels)
 
     def tell(self, score: ClassificationScore) -> tuple[str, str]:
         """What was judged, and how well it did."""
-        return f"{score.texts:,} held-out texts", score.sentence()
+        return f"{score.items:,} held-out {plural(self.item)}", score.sentence()
 
     def notes(self, data: ClassifyData) -> tuple[str, ...]:
         """What was read, counted and taken from vectors."""
-        facts, sizes = data.facts, data.train.targets
-        shares = sizes.bincount(minlength=len(data.classes)) if sizes.dim() == 1 else sizes.sum(0)
-        told = ", ".join(f"{name} {int(n):,}" for name, n in list(zip(data.classes, shares, strict=True))[:12])
-        more = f", ... {len(data.classes):,} in all" if len(data.classes) > 12 else ""
-        return (
-            data.chosen,
-            f"{facts['train_texts']:,} texts to train on ({told}{more}), {facts['train_unknown']:,} of "
-            f"{facts['train_units']:,} {self.unit}s unknown; {facts['valid_texts']:,} held out, "
-            f"{facts['valid_unknown']:,} of {facts['valid_units']:,} unknown; a vocabulary of {facts['vocab']:,}; "
-            f"{facts['skipped_rows']:,} rows skipped",
-            *(data.taken.notes(self.frozen_updates) if data.taken else ()),
-        )
+        return class_notes.notes(self, data)
 
     def files(self, data: ClassifyData) -> dict[str, bytes]:
-        """recipe.json, vocabulary.json and data.json."""
+        """recipe.json, data.json, and vocabulary.json or scales.json."""
         from throughtime.folder import to_bytes
 
         return {
             "recipe.json": to_bytes(json.loads(self.settled(data).model_dump_json())),
-            "vocabulary.json": to_bytes(data.units.to_json()),
+            data.encoder.file: to_bytes(data.encoder.to_json()),
             "data.json": to_bytes(data.facts),
         }
 
     def card(self, model: Classifier, data: ClassifyData, score: Any) -> str:
         """What the model is, what it was made from, and how good it is."""
-        size, facts = sum(parameter.numel() for parameter in model.parameters()), data.facts
-        rows = {
-            "model": f"{self.made_of}, {size:,} weights",
-            "classes": listed(data.classes),
-            "units": f"{self.unit}, a vocabulary of {len(data.units):,}",
-            "trained on": f"{facts['train']}: {facts['train_texts']:,} texts (sha256 {facts['train_sha256'][:12]}…)",
-            "validated on": f"{facts['valid']}: {facts['valid_texts']:,} texts",
-            "rows skipped": f"{facts['skipped_rows']:,}",
-            **({"embeddings": data.taken.notes(self.frozen_updates)[0]} if data.taken else {}),
-            "validation": "training was stopped before its end" if score is None else score.sentence(),
-        }
-        lines = [f"| {name} | {printable(value).replace('|', chr(92) + '|')} |" for name, value in rows.items()]
-        return "\n".join(["# A classifier of texts", "", "| what | value |", "| --- | --- |", *lines, ""])
+        size = sum(parameter.numel() for parameter in model.parameters())
+        return class_notes.card(self, data, size, score)
 
 
-def listed(classes: list[str]) -> str:
-    """The names of classes, the first 50 of them.
-
-    >>> listed(["bad", "good"])
-    'bad, good'
-    """
-    return ", ".join(classes[:NAMES]) + (f", ... {len(classes):,} in all" if len(classes) > NAMES else "")
+OF_TEXTS = ("text_column", "alphabet", "header_separator", "maximum_vocab", "vectors", "embedding")  # settings
+OF_SERIES = ("id_column", "time_column", "value_columns", "windows")
 
 
-def _thinned(part: Part, most: int) -> Part:
-    """Texts in even distances, no more than that."""
-    step = -(-len(part.texts) // most)
-    return Part(part.texts[::step], part.labels[::step], part.sequences[::step], part.targets[::step])
+def _unit_of(values: dict[str, Any]) -> UnitName | None:
+    """What items are cut into, by what is read; None of numbers in time."""
+    from throughtime.data.sources import content_of
 
-
-def _counts(name: str, part: Part, units: Units) -> dict[str, int]:
-    unknown = sum(int((ids == units.unknown).sum()) for ids in part.sequences) if units.unknown is not None else 0
-    sizes = {"texts": len(part.texts), "units": sum(len(ids) for ids in part.sequences), "unknown": unknown}
-    return {f"{name}_{what}": size for what, size in sizes.items()}
+    content = content_of(Path(str(values.get("train", ""))))
+    if content == "series" or values.get("windows") or values.get("id_column"):
+        return None
+    given: UnitName | None = values.get("unit")
+    return given or ("character" if content == "sequences" or values.get("alphabet") else "word")

@@ -1,80 +1,91 @@
-"""Labelled texts as recipes take them: their labels checked, some of them held out, their classes in order."""
+"""Labelled items as recipes take them: their labels checked, some of them held out, their classes in order."""
 
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from throughtime.data.records import Labelled, ordinal_of
-from throughtime.data.splits import stratified
+import numpy as np
+
+from throughtime.data.records import Example, Labelled, ordinal_of
+from throughtime.data.splits import Indices, grouped, numbered, stratified
 from throughtime.errors import ArgumentError, DataError
 from throughtime.recipes.fields import MOST_CLASSES
 
 Kind = Literal["single", "ordinal", "multiple"]
-Pair = tuple[str, tuple[str, ...]]  # a text and its labels
+Pair = tuple[Any, tuple[str, ...]]  # an item and its labels
+FEW = 20  # different examples, of which some can hardly be held out
 NAME_BYTES = 2**19  # of the names of all classes: data.json, which has them, is bounded
 
 
 @dataclass(frozen=True)
 class Divided:
-    """Texts to learn from and texts that are held out."""
+    """Examples to learn from and examples that are held out, each with its labels."""
 
-    train: list[Pair]
-    valid: list[Pair]
+    train: list[Example]
+    train_labels: list[tuple[str, ...]]
+    valid: list[Example]
+    valid_labels: list[tuple[str, ...]]
     classes: list[str]  # in their order
-    facts: dict[str, Any]  # where the texts came from, their hashes and sizes, and what was skipped
+    facts: dict[str, Any]  # where the examples came from, their hashes and sizes, and what was skipped or repeated
     chosen: str  # which columns were read, and why
 
 
 def divide(train: Labelled, valid: Labelled | None, kind: Kind, *, held_out: float, seed: int) -> Divided:
-    """Texts to learn from, and those that are held out: of another source, or a share of each class.
+    """Examples to learn from, and those that are held out: of another source, or a share of each class.
 
-    Raises `DataError` where labels do not fit the kind, there are fewer than two classes or too many, too few texts to
-    hold some out, or a class that is held out and cannot be learned.
+    What is held out by chance is so with its group, or, where there are no groups, with all examples that are equal,
+    unless fewer than 20 are different.
+
+    Raises `DataError` where labels do not fit the kind, there are fewer than two classes or too many, too few examples
+    to hold some out, or a class that is held out and cannot be learned.
     """
-    pairs = pairs_of(train, kind)
-    classes = _classes(pairs, kind)
-    pairs, others = _held_out(pairs, held_out, seed) if valid is None else (pairs, pairs_of(valid, kind))
-    known = {label for _, labels in pairs for label in labels}
-    new = min({label for _, labels in others for label in labels} - known, default=None)
-    if new is not None:
-        raise DataError(
-            f"label {new!a:.80} is in the held-out texts only, so that it cannot be learned: "
-            "add texts that have it, or leave it out"
-        )
-    judged = train if valid is None else valid
+    examples, labels = list(train.records), [labels for _, labels in pairs_of(train, kind)]
+    classes = _classes(labels, kind)
+    if valid is None:
+        learned, judged = _held_out(examples, labels, held_out, seed)
+        others, other_labels = [examples[i] for i in judged], [labels[i] for i in judged]
+        examples, labels = [examples[i] for i in learned], [labels[i] for i in learned]
+    else:
+        others, other_labels = list(valid.records), [labels for _, labels in pairs_of(valid, kind)]
+    _check_known(labels, other_labels)
+    own, theirs = [{_content(example) for example in some} for some in (examples, others)]
+    source = train if valid is None else valid
     facts = {
         "train_sha256": _hash(train),
         "train_bytes": train.counts.bytes,
-        "valid_sha256": _hash(judged),
-        "valid_bytes": judged.counts.bytes,
+        "valid_sha256": _hash(source),
+        "valid_bytes": source.counts.bytes,
         "skipped_rows": train.counts.skipped + (valid.counts.skipped if valid else 0),
+        "unlabelled_rows": sum(not some for some in (*labels, *other_labels)),
+        "repeats": len(examples) + len(others) - len(own) - len(theirs),
+        "shared": sum(_content(example) in own for example in others),
     }
-    return Divided(pairs, others, classes, facts, train.chosen)
+    return Divided(examples, labels, others, other_labels, classes, facts, train.chosen)
 
 
 def pairs_of(read: Labelled, kind: Kind) -> list[Pair]:
-    """Each text with its labels; those in an order as whole numbers are written, so that 1.0 and 01 are 1.
+    """Each item with its labels; those in an order as whole numbers are written, so that 1.0 and 01 are 1.
 
     Raises `DataError`, with its line, for several labels where one is wanted, and for an ordinal one that is none.
     """
     if kind == "ordinal":
-        return [(record.text, (str(ordinal_of(record)),)) for record in read.records]
+        return [(record.item, (str(ordinal_of(record)),)) for record in read.records]
     for record in read.records:
         if kind == "single" and len(record.labels) != 1:
             many = f"{len(record.labels)} labels, and --labels single takes one"
             raise DataError(f"{record.where} has {many}; give --labels multiple, or leave all but one out")
-    return [(record.text, record.labels) for record in read.records]
+    return [(record.item, record.labels) for record in read.records]
 
 
-def _classes(pairs: list[Pair], kind: Kind) -> list[str]:
+def _classes(labels: Sequence[tuple[str, ...]], kind: Kind) -> list[str]:
     """The classes in the order of their names, or of their numbers."""
-    seen = {label for _, labels in pairs for label in labels}
+    seen = {label for some in labels for label in some}
     if len(seen) < 2:
-        raise DataError(
-            f"the texts to learn from have one class only, {min(seen, default='')!a:.80}: nothing is to be told apart"
-        )
+        name = f", {min(seen)!a:.80}" if seen else ""
+        raise DataError(f"what is to be learned from has one class only{name}: nothing is to be told apart")
     size = sum(len(json.dumps(label)) for label in seen)
     if len(seen) > MOST_CLASSES or size > NAME_BYTES:
         raise DataError(
@@ -84,26 +95,55 @@ def _classes(pairs: list[Pair], kind: Kind) -> list[str]:
     return sorted(seen, key=int) if kind == "ordinal" else sorted(seen)
 
 
-def _held_out(pairs: list[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
-    """Pairs to learn from, and a share of each class.
+def _check_known(labels: Sequence[tuple[str, ...]], held_out: Sequence[tuple[str, ...]]) -> None:
+    """Refuses a class that is held out only."""
+    known = {label for some in labels for label in some}
+    new = min({label for some in held_out for label in some} - known, default=None)
+    if new is not None:
+        raise DataError(
+            f"label {new!a:.80} is in the held-out part only, so that it cannot be learned: "
+            "add examples that have it, or leave it out"
+        )
 
-    A text of several labels goes with the rarest of them, for a combination of labels may be there only once.
+
+def _held_out(
+    examples: Sequence[Example], labels: Sequence[tuple[str, ...]], share: float, seed: int
+) -> tuple[Indices, Indices]:
+    """Examples to learn from, and a share of each class.
+
+    One of several labels goes with the rarest of them, for a combination of labels may be there only once.
     """
-    counts = Counter(label for _, labels in pairs for label in labels)
-    rarest = [min(labels, key=lambda label: (counts[label], label)) for _, labels in pairs]
+    counts = Counter(label for some in labels for label in some)
+    rarest = [min(some, key=lambda label: (counts[label], label), default="") for some in labels]
+    shares = (1 - share, share)
     try:
-        learned, judged = stratified(rarest, (1 - share, share), seed)
+        if any(example.group for example in examples):
+            groups = [example.group or place for place, example in enumerate(examples)]
+            learned, judged = grouped(groups, shares, seed, labels=rarest)
+            return learned, judged
+        codes, different = numbered([_content(example) for example in examples])
+        if different < FEW:  # so few that equal ones have to be torn apart, which is counted as shared
+            codes = np.arange(len(examples))
+        first = np.unique(codes, return_index=True)[1]  # of those that are equal
+        learned, judged = stratified([rarest[i] for i in first], shares, seed)
+        return np.flatnonzero(np.isin(codes, learned)), np.flatnonzero(np.isin(codes, judged))
     except ArgumentError:
         raise DataError(
-            f"{len(pairs):,} texts are too few to hold {share:g} of each class out: "
+            f"{len(examples):,} examples are too few to hold {share:g} of each class out: "
             "give more of them, a larger --held-out, or --valid"
         ) from None
-    return [pairs[place] for place in learned], [pairs[place] for place in judged]
+
+
+def _content(example: Example) -> Hashable:
+    """What is equal where items are, and differs where they do."""
+    return example.item if isinstance(example.item, str) else (example.item.shape, example.item.tobytes())
 
 
 def _hash(read: Labelled) -> str:
-    """The sha256 of what was read: texts and labels in their order."""
+    """The sha256 of what was read: items, labels and groups in their order."""
     digest = hashlib.sha256()
     for record in read.records:
-        digest.update(json.dumps([record.text, record.labels]).encode())
+        item = record.item
+        said = item if isinstance(item, str) else [*item.shape, hashlib.sha256(item.tobytes()).hexdigest()]
+        digest.update(json.dumps([said, record.labels, *([record.group] if record.group else [])]).encode())
     return digest.hexdigest()

@@ -1,31 +1,36 @@
-"""Runs of classifiers: what they say of texts, and how often it is true."""
+"""Runs of classifiers: what they say of texts, letters or numbers in time, and how often it is true.
+
+What is said of files and of lines as they come is in `class_answers.py`.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from io import StringIO
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from throughtime.errors import ArgumentError, printable
-from throughtime.recipes.classify import Classify, listed
+from throughtime.errors import ArgumentError, plural, printable
+from throughtime.recipes.class_notes import listed, repeated
+from throughtime.recipes.classify import Classify
 from throughtime.recipes.fields import MOST_CLASSES
 from throughtime.recipes.transfer import Sha256, VectorFacts
 from throughtime.runs.asked import Asked, Judged
+from throughtime.runs.class_answers import ClassAnswers, EventsLive, SeriesLive, TextLive, of_file
 from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled, units_of
 from throughtime.runs.language import vector_rows
+from throughtime.runs.mistakes import Items, Mistakes, Wanted, of_classifier
 
 if TYPE_CHECKING:
-    from throughtime.data.records import Record
-    from throughtime.models.text_classifier import ClassificationScore, Prediction, TextClassifier
+    from collections.abc import Sequence
+
+    from throughtime.data.encoders import Encoder
+    from throughtime.data.records import Example
+    from throughtime.models.text_classifier import ClassificationScore, TextClassifier
     from throughtime.recipes.labelled import Divided
 
 PICTURES: dict[str, Any] = {}
-BLOCK = 4096  # texts held at a time
 
 
 def distinct(names: list[str]) -> list[str]:
@@ -36,7 +41,7 @@ def distinct(names: list[str]) -> list[str]:
 
 
 class Facts(BaseModel):
-    """What data.json tells of the texts that a classifier was made from."""
+    """What data.json tells of the examples that a classifier was made from."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -47,14 +52,19 @@ class Facts(BaseModel):
     valid_sha256: str
     valid_bytes: Count | None = None
     classes: Annotated[list[str], Field(min_length=2, max_length=MOST_CLASSES), AfterValidator(distinct)]
-    vocab: Count
+    vocab: Count | None = None
     skipped_rows: Count
-    train_texts: Count
+    unlabelled_rows: Count = 0
+    repeats: Count = 0
+    shared: Count = 0
+    train_items: Count
     train_units: Count
     train_unknown: Count
-    valid_texts: Count
+    train_longest: Count
+    valid_items: Count
     valid_units: Count
     valid_unknown: Count
+    valid_longest: Count
     vectors: VectorFacts | None = None
     vectors_sha256: Sha256 | None = None
 
@@ -63,13 +73,23 @@ def load(home: Path, recipe: Classify) -> TextClassifier:
     """The classifier of a whole folder. Raises `RunError` as `runs.load` does."""
     from throughtime.models.text_classifier import TextClassifier
 
-    units, classes = units_of(home, recipe.unit), facts_of(home, Facts).classes
-    model = filled(lambda: recipe.model_of(len(units), len(classes)), home)
-    return TextClassifier(model, units, classes, recipe.labels)
+    encoder, classes = encoder_of(home, recipe), facts_of(home, Facts).classes
+    model = filled(lambda: recipe.model_of(encoder.vocab, len(classes), channels=encoder.width), home)
+    return TextClassifier(model, encoder, classes, recipe.labels)
+
+
+def encoder_of(home: Path, recipe: Classify) -> Encoder:
+    """The units or scales of a whole folder. Raises `RunError` where they do not read as such."""
+    from throughtime import folder
+    from throughtime.data.encoders import Scales, TextEncoder, scales_from_json
+
+    if recipe.unit is not None:
+        return TextEncoder(units_of(home, recipe.unit))
+    return scales_from_json(folder.read_json(home, Scales.file, folder.TEXT_LIMIT))
 
 
 def divided_of(home: Path, recipe: Classify) -> Divided:
-    """The labelled texts that a classifier was made from, read again.
+    """The examples that a classifier was made from, read again.
 
     Raises `RunError` when they are not what they were, and `DataError` when they cannot be read.
     """
@@ -77,58 +97,113 @@ def divided_of(home: Path, recipe: Classify) -> Divided:
     sources = (recipe.train, facts.train_bytes), (recipe.valid or recipe.train, facts.valid_bytes)
     for path, size in sources:
         check_unchanged(path, size, home, "data")
-    texts = recipe.divided()
+    divided = recipe.divided()
     for (path, _), known in zip(sources, ("train_sha256", "valid_sha256"), strict=True):
-        if texts.facts[known] != getattr(facts, known):
+        if divided.facts[known] != getattr(facts, known):
             raise changed(path, home, "data")
-    return texts
+    return divided
 
 
 def rows(facts: Facts, recipe: Classify, weights: int) -> dict[str, str]:
-    """What there is to tell of the model and its texts."""
-    parts = {
-        "training": (facts.train, facts.train_texts, facts.train_unknown, facts.train_units),
-        "held out": (facts.valid, facts.valid_texts, facts.valid_unknown, facts.valid_units),
-    }
+    """What there is to tell of the model and what it learned from."""
+    items, known = plural(recipe.item), facts.model_dump()
+    what = f"{recipe.unit}, a vocabulary of {facts.vocab:,}" if recipe.unit else "numbers, scaled by channel"
+
+    def part(name: str) -> str:
+        units, unknown, longest = (known[f"{name}_{what}"] for what in ("units", "unknown", "longest"))
+        counted = f"{unknown:,} of {units:,} {recipe.unit}s unknown" if recipe.unit else f"{longest:,} times at most"
+        return f"{known[name]}: {known[f'{name}_items']:,} {items}, {counted}"
+
+    said = repeated(known, items)
     return {
         "model": f"{recipe.made_of}, {weights:,} weights",
         "classes": listed(facts.classes),
-        "units": f"{recipe.unit}, a vocabulary of {facts.vocab:,}",
+        "units": what,
         "sha256": facts.train_sha256,
-        **{
-            name: f"{what}: {texts:,} texts, {unknown:,} of {units:,} {recipe.unit}s unknown"
-            for name, (what, texts, unknown, units) in parts.items()
-        },
+        "training": part("train"),
+        "held out": part("valid"),
         "skipped": f"{facts.skipped_rows:,} rows",
+        **({"to be known": "; ".join(said)} if said else {}),
         **vector_rows(facts.vectors, facts.vectors_sha256),
     }
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What a classifier is judged by."""
+
+    examples: list[Example]
+    labels: list[tuple[str, ...]]
+    skipped: int
+    notes: tuple[str, ...] = ()
+
+
 def evaluate(home: Path, recipe: Classify, asked: Asked) -> Judged:
-    """How well labelled texts are classified."""
+    """How well labelled texts or series are classified.
+
+    A label that was never learned is refused; with `missing` as "skip" what has it is left out, counted, and told.
+    """
+    classifier = load(home, recipe)
+    given = _given(home, recipe, asked, classifier.classes)
+    sequences = classifier.encoded([example.item for example in given.examples])
+    score = classifier.score_encoded(sequences, classifier.targets(given.labels))
+    unknown, units = classifier.encoder.unknown(sequences), sum(map(len, sequences))
+    facts = {**score.to_json(), **score.tables, "unknown_units": unknown, "units": units, "skipped_rows": given.skipped}
+    counted = {"unknown": f"{unknown:,} of {units:,} {recipe.unit}s"} if recipe.unit else {"times": f"{units:,}"}
+    return Judged(facts, _told(score, counted | {"rows skipped": f"{given.skipped:,}"}), given.notes)
+
+
+def mistakes(home: Path, recipe: Classify, asked: Asked, wanted: Wanted) -> Mistakes:
+    """The surest mistakes about a file, or about what the run held out, with what mattered for them."""
+    from throughtime.inspect.mistakes import surest
+
+    classifier = load(home, recipe)
+    given = _given(home, recipe, asked, classifier.classes)
+    wheres, items = [example.where for example in given.examples], [example.item for example in given.examples]
+    sequences, truth = classifier.encoded(items), classifier.targets(given.labels).numpy()
+    logs = classifier.log_probabilities_encoded(sequences)
+    found = of_classifier(classifier, Items(wheres, items, sequences, truth, given.labels), logs, wanted)
+    return Mistakes(found, len(items), surest(logs, truth, 0)[1], classifier.encoder.items, given.notes)
+
+
+def _given(home: Path, recipe: Classify, asked: Asked, classes: Sequence[str]) -> _Given:
+    """The file that is asked about, read as in training unless it is told how; or what the run held out."""
     from throughtime.recipes.labelled import pairs_of
 
-    classifier, notes = load(home, recipe), tuple[str, ...]()
     if asked.file is None:
         again = divided_of(home, recipe)
-        pairs, skipped = again.valid, again.facts["skipped_rows"]
-    else:
-        given = {"text_column": asked.column, "label_column": asked.label_column, "missing": asked.missing}
-        changes = {name: value for name, value in given.items() if value is not None}
-        read = recipe.model_copy(update=changes).read(asked.file)
-        notes = (read.chosen,)
-        pairs, skipped = pairs_of(read, recipe.labels), read.counts.skipped
-    sequences = classifier.encoded([text for text, _ in pairs])
-    score = classifier.score_encoded(sequences, classifier.targets([labels for _, labels in pairs]))
-    unknown, units = classifier.unknown(sequences), sum(map(len, sequences))
-    facts = {**score.to_json(), **score.tables, "unknown_units": unknown, "units": units, "skipped_rows": skipped}
-    counted = {"unknown": f"{unknown:,} of {units:,} {classifier.units.kind}s", "rows skipped": f"{skipped:,}"}
-    return Judged(facts, _told(score, counted), notes)
+        return _Given(again.valid, again.valid_labels, again.facts["skipped_rows"])
+    given = {"text_column": asked.column, "label_column": asked.label_column, "missing": asked.missing}
+    changes = {name: value for name, value in given.items() if value is not None}
+    recipe = recipe.model_copy(update=changes)
+    read = recipe.read(asked.file)
+    labels = [labels for _, labels in pairs_of(read, recipe.labels)]
+    new = [sorted(set(some) - set(classes)) for some in labels]
+    known = [not some for some in new]
+    notes = (read.chosen, *_never_learned(read.records, new, recipe))
+    return _Given(
+        [example for example, learned in zip(read.records, known, strict=True) if learned],
+        [some for some, learned in zip(labels, known, strict=True) if learned],
+        read.counts.skipped + known.count(False),
+        notes,
+    )
+
+
+def _never_learned(examples: Sequence[Example], new: list[list[str]], recipe: Classify) -> tuple[str, ...]:
+    """What is said of labels that were never learned. Raises `ArgumentError` where they are not to be left out."""
+    rows = [place for place, some in enumerate(new) if some]
+    if not rows:
+        return ()
+    what = f"label {new[rows[0]][0]!a:.80} is none of the classes that were learned: {len(rows):,} of "
+    told = f"{what}{len(new):,} rows have such labels, the first {printable(examples[rows[0]].where)}"
+    if recipe.missing != "skip":
+        raise ArgumentError(f"{told}; leave them out with --missing skip, or train with them")
+    return (f"{told}; they are left out of the figures, and all of them are wrong",)
 
 
 def _told(score: ClassificationScore, counted: dict[str, str]) -> dict[str, str]:
     """A score and what was counted, for people; then each class."""
-    told = {"texts": f"{score.texts:,}", "nats a text": f"{score.nats:.4f}"}
+    told = {plural(score.item): f"{score.items:,}", f"nats a {score.item}": f"{score.nats:.4f}"}
     for name, value in score.facts.items():
         if value is None or isinstance(value, float):
             told[name.replace("_", " ")] = _share(value)
@@ -144,95 +219,15 @@ def _share(share: float | None) -> str:
     return "—" if share is None else f"{share:.4f}"
 
 
-class Said(NamedTuple):
-    """A text and what is said of it."""
-
-    record: Record
-    prediction: Prediction
+def predict(trained: TextClassifier, recipe: Classify, asked: Asked) -> ClassAnswers:
+    """What the classifier says of each item of a file. Raises `ArgumentError` for what is no file."""
+    return ClassAnswers(trained, of_file(trained, recipe, asked), every=asked.probabilities)
 
 
-class TextAnswers:
-    """What a classifier says of the texts of a file."""
+def stream(trained: TextClassifier, recipe: Classify) -> TextLive | EventsLive | SeriesLive:
+    """The classifier, a text a line; of series a time a line, or a whole series where it needs all of it."""
+    from throughtime.models.running import goes_on
 
-    item = "text"
-
-    def __init__(self, classifier: TextClassifier, asked: Asked) -> None:
-        from throughtime.data.records import Layout, Records
-
-        file = asked.file
-        if file is None or file.is_dir() or str(file) == "-":
-            raise ArgumentError(f"{file} is no file; give one with a text a row (.csv .tsv .jsonl .parquet .txt)")
-        self.classifier, self.every = classifier, asked.probabilities
-        self.records = Records(file, Layout(text=asked.column, labelled=False, missing="keep"))
-        self.head: str | None = _csv(["row", "label", "probability", *(classifier.classes if self.every else [])])
-        self.texts = self.units = self.unknown = 0
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Which columns are read, and why."""
-        return (self.records.chosen,)
-
-    def __iter__(self) -> Iterator[list[Said]]:
-        """The answers, a block of texts at a time."""
-        stream = iter(self.records)
-        while block := list(islice(stream, BLOCK)):
-            sequences = self.classifier.encoded([record.text for record in block])
-            self.texts += len(block)
-            self.units += sum(map(len, sequences))
-            self.unknown += self.classifier.unknown(sequences)
-            predictions = self.classifier.predict_encoded(sequences)
-            yield [Said(record, one) for record, one in zip(block, predictions, strict=True)]
-
-    def plain(self, answer: Said) -> str:
-        """A row of CSV, in which ; stands between several labels."""
-        shares = answer.prediction.probabilities.values()
-        every = [f"{share:.6g}" for share in shares] if self.every else []
-        return _csv([answer.record.row, ";".join(answer.prediction.labels), f"{max(shares):.6g}", *every])
-
-    def facts(self, answer: Said) -> dict[str, Any]:
-        """The row, its labels and how sure they are."""
-        shares = answer.prediction.probabilities
-        line = {"row": answer.record.row, "labels": answer.prediction.labels, "probability": max(shares.values())}
-        return {**line, "probabilities": shares} if self.every else line
-
-    def told(self) -> str:
-        """How many texts there were, and how much of them was unknown."""
-        return (
-            f"{self.texts:,} texts, {self.records.counts.empty_texts:,} of them empty; {self.unknown:,} of "
-            f"{self.units:,} {self.classifier.units.kind}s unknown"
-        )
-
-
-def _csv(cells: list[Any]) -> str:
-    """A row of CSV."""
-    row = StringIO()
-    csv.writer(row, lineterminator="").writerow(cells)
-    return row.getvalue()
-
-
-def predict(trained: TextClassifier, recipe: Classify, asked: Asked) -> TextAnswers:
-    """What the classifier says of each text of a file. Raises `ArgumentError` for what is no file."""
-    return TextAnswers(trained, asked)
-
-
-class TextLive:
-    """A classifier that is given a text a line."""
-
-    wants = "a text"
-
-    def __init__(self, classifier: TextClassifier) -> None:
-        self.classifier = classifier
-
-    def take(self, line: str) -> dict[str, Any] | None:
-        """The labels of a text, and the probability of every class."""
-        said = self.classifier.predict([line])[0]
-        return {"labels": said.labels, "probabilities": said.probabilities} if line.strip() else None
-
-    def plain(self, facts: dict[str, Any]) -> str:
-        """The labels, and how sure they are."""
-        return f"{';'.join(facts['labels'])}\t{max(facts['probabilities'].values()):.6g}"
-
-
-def stream(trained: TextClassifier, recipe: Classify) -> TextLive:
-    """The classifier, a text a line."""
-    return TextLive(trained)
+    if recipe.unit is not None:
+        return TextLive(trained)
+    return EventsLive(trained) if goes_on(trained.model) else SeriesLive(trained)
