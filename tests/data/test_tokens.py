@@ -23,7 +23,7 @@ def made(rows=2):
 
 def read(table, batch):
     """The sentences and targets of a batch, by what its words look like."""
-    known = {tuple(table.features[row]) + (int(table.counts[row]),): word for word, row in table._index.items()}
+    known = {(*table.features[row], int(table.counts[row])): word for word, row in table._index.items()}
     numbers = zip(batch.words.features.tolist(), batch.words.letters.lengths.tolist(), strict=True)
     words = [known[(*features, count)] for features, count in numbers]
     rows = zip(batch.places.data.tolist(), batch.places.lengths.tolist(), batch.targets.tolist(), strict=True)

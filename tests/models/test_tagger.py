@@ -114,7 +114,7 @@ def test_a_word_at_a_time_is_tagged_as_the_sentence_whole():
 @pytest.mark.parametrize(
     ("tagger", "says"),
     [
-        (lambda: make(), "this tagger reads from both ends: give it whole sentences"),
+        (make, "this tagger reads from both ends: give it whole sentences"),
         (lambda: make("crf", both=False), r"decides the tags of a sentence together \(--head crf\): give it whole"),
         (
             lambda: make(tags=PIECES, both=False, scheme="BIO", learned="IOBES"),

@@ -1,0 +1,410 @@
+"""The recipe of a tagger: every setting, and how the parts are made from it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+from pydantic import Field, model_validator
+
+from throughtime.errors import ArgumentError, printable
+from throughtime.recipes import fields
+from throughtime.recipes.cells import CellName
+from throughtime.recipes.parts import device_of
+from throughtime.recipes.read import OptionalPlace, Place, make_recipe
+from throughtime.recipes.tagged import Learned, Reading, SchemeName, TaggedFile, divide, read_tagged, settle
+from throughtime.recipes.training import Training
+from throughtime.recipes.transfer import FrozenUpdates, Taken, VectorsPath, is_frozen, take
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from throughtime.data.lexicon import Lexicon, Sizes, View
+    from throughtime.data.tokens import TokenBatches
+    from throughtime.layers.words import Speller, WordVectors
+    from throughtime.metrics import Scheme
+    from throughtime.models.tagger import Tagger, TaggingScore
+    from throughtime.models.tagging import TaggingModel
+
+QUICK_TOKENS = 30_000  # of the held-out part, at most, that are judged while training
+SAMPLE_SENTENCES = 64  # and among which mistakes are looked for
+CASING, AFFIX, LETTER = 8, 16, 30  # widths of embeddings
+OF_LETTERS = {"characters": "none", "affixes": 0, "casing": False, "lower": False, "minimum_count": 1}
+NAMES = 50  # tags that a page lists
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the sentences."""
+
+    tokens: list[list[str]]
+    tags: list[list[str]]  # by the scheme of the file
+
+
+@dataclass(frozen=True)
+class TagData:
+    """Tagged sentences and their vocabularies."""
+
+    lexicon: Lexicon
+    tags: list[str]  # that are learned, by the scheme of learning
+    scheme: Scheme | None  # of the file
+    learned: Scheme | None
+    train: Part
+    valid: Part
+    facts: dict[str, Any]  # where they came from and what was counted: data.json
+    chosen: str  # which columns were read
+    taken: Taken | None = None
+
+
+class Tag(Training):
+    """A tagger: it learns a tag for each word of a sentence, or each letter, such as parts of speech or entities."""
+
+    makes: ClassVar[str] = "a tagger"
+    shows: ClassVar[str] = "its surest mistakes"
+    item: ClassVar[str] = "token"
+    loss_unit: ClassVar[str] = "nats in training, errors in validation,"
+    places: ClassVar[frozenset[str]] = frozenset({"train", "valid"})
+    bound: ClassVar[dict[str, Any]] = {"epochs": 8}
+
+    application: Literal["tag"] = Field("tag", description="which recipe this is")
+    train: Place = Field(description="tagged sentences: CoNLL-U, or a token a line in columns (.gz too)")
+    valid: OptionalPlace = Field(None, description="sentences to validate on, instead of a part of --train")
+    held_out: float = Field(0.1, gt=0, lt=1, description="share of the sentences of --train held out to validate on")
+    column: str | None = Field(None, description="the column of tags: upos, ner, ... or a number (else the last, upos)")
+    token_column: str | None = Field(None, description="the column of tokens, by name or number (else form, or 0)")
+    unit: Literal["word", "character"] = Field("word", description="what gets a tag: tokens, or the letters of tokens")
+    longest: int = Field(10_000, ge=1, le=2**24, description="tokens of a sentence, at most: none is cut")
+
+    scheme: SchemeName | Literal["none"] | None = Field(
+        None, description="of tags that are of entities (found by itself); none: tags are taken as they are"
+    )
+    convert: SchemeName | None = Field(None, description="the scheme to learn in; all that is shown is in the file's")
+    repair: bool = Field(False, description="mend tags that break their scheme, as conlleval reads them")
+
+    head: Literal["softmax", "crf"] = Field("softmax", description="each tag for itself, or all of a sentence together")
+    lower: bool = Field(True, description="words in small letters, their digits as 0")
+    casing: bool = Field(True, description="how a word is written is seen: small, capital, digits, ...")
+    affixes: int = Field(3, ge=0, le=8, description="letters from each end of a word that are seen (0: none)")
+    characters: Literal["convolution", "recurrent", "none"] = Field("convolution", description="how letters are read")
+    filters: int = Field(30, ge=1, le=4096, description="of letters: filters of each width, or units of each direction")
+    minimum_count: int = Field(2, ge=1, description="words seen less often in training are <unk>")
+    maximum_vocab: int | None = Field(None, ge=1, le=200_000, description="most words of the vocabulary from --train")
+    vectors: VectorsPath = None
+    frozen_updates: FrozenUpdates = 0
+
+    core: CellName = Field("lstm", description="the recurrent cell")
+    both: bool = Field(True, description="read from both ends")
+    hidden: fields.Hidden = 128
+    layers: fields.Layers = 1
+    embedding: int | None = Field(None, ge=1, le=65536, description="width of words (that of --vectors, else 100)")
+    dropout: fields.Rate = Field(0.4, description="of the vectors of words and of what the core gives")
+    word_dropout: fields.Rate = Field(0.1, description="words that are read as <unk> while training")
+
+    rows: int = Field(32, ge=1, le=65536, description="sentences of a batch")
+    learning_rate: fields.LearningRate = 0.004
+    evaluate_every: fields.EvaluateEvery = 400
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_unit(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("unit") == "character":
+            return {**OF_LETTERS, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Tag:
+        if self.convert and self.scheme == "none":
+            raise ValueError(f"convert needs tags of a scheme; got --convert {self.convert} and --scheme none")
+        if self.repair and self.scheme == "none":
+            raise ValueError("repair needs tags of a scheme; got --scheme none")
+        if self.characters == "none" and self.filters != type(self).model_fields["filters"].default:
+            raise ValueError(f"filters is for --characters convolution or recurrent; got {self.filters} and none")
+        if self.frozen_updates and not self.vectors:
+            raise ValueError(f"frozen_updates needs --vectors; got {self.frozen_updates} and none")
+        if self.vectors and self.unit != "word":
+            raise ValueError(f"vectors needs --unit word, for they are of words; got --unit {self.unit}")
+        return self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings, as recipe.json has them, that make a run the run it is: all but where files lie and `device`.
+
+        Which sentences these are is said by `train_sha256` and `valid_sha256` of data.json, which vectors by
+        `vectors_sha256`.
+        """
+        settings = super().identity
+        if self.vectors:
+            del settings["vectors"]
+            if self.embedding is None:  # the table decides
+                del settings["embedding"]
+        return settings
+
+    @property
+    def source(self) -> Path:
+        """What is read."""
+        return self.train
+
+    def advice(self, out: Path) -> tuple[str, ...]:
+        """What may be done with a run."""
+        return tuple(f"throughtime {words}" for words in (f"predict {out} FILE", f"evaluate {out}", f"show {out}"))
+
+    @property
+    def made_of(self) -> str:
+        """The model, for people."""
+        letters = {"convolution": ", letters by a convolution", "recurrent": ", letters by an LSTM", "none": ""}
+        ways = ", from both ends" if self.both else ""
+        head = "a random field over tags" if self.head == "crf" else "each tag for itself"
+        return f"{self.core}, {self.layers} × {self.hidden}{ways}{letters[self.characters]}; {head}"
+
+    @property
+    def reading(self) -> Reading:
+        """How files are read."""
+        return Reading(self.token_column, self.column, self.unit == "character", self.longest)
+
+    def data(self) -> TagData:
+        """Reads the sentences, settles their scheme, learns the vocabularies, and counts what they lack.
+
+        Raises `DataError` when a file is missing or malformed, and as `divided` does.
+        """
+        from throughtime.metrics import convert_tags
+
+        found = self.divided()
+        learned = cast("Scheme", self.convert.upper()) if self.convert else found.scheme
+        if learned is not None and found.scheme is None:
+            raise ArgumentError(
+                f"convert needs tags of entities; those of {self.train} are of none ({found.train.chosen})"
+            )
+        parts = [_part(file) for file in (found.train, found.valid)]
+        tags = {tag for some in parts[0].tags for tag in some}
+        if found.scheme is not None and learned is not None:  # O, too, so that a sentence of any length has some tags
+            tags = {"O"} | {t for some in parts[0].tags for t in convert_tags(some, found.scheme, learned)}
+        lexicon = self._lexicon(parts[0])
+        facts = {**_facts(found, lexicon, parts), "tags": sorted(tags), "scheme": found.scheme, "learned": learned}
+        facts["valid"] = facts["valid"] if self.valid else f"{100 * self.held_out:g}% of the sentences"
+        return TagData(lexicon, sorted(tags), found.scheme, learned, parts[0], parts[1], facts, found.train.chosen)
+
+    def divided(self) -> Learned:
+        """The sentences to learn from and those that are held out. Raises `DataError` as `divide` and `settle` do."""
+        other = read_tagged(self.valid, self.reading) if self.valid else None
+        train, valid = divide(read_tagged(self.train, self.reading), other, held_out=self.held_out, seed=self.seed)
+        return settle(train, valid, self.scheme, repair=self.repair)
+
+    @property
+    def view(self) -> View:
+        """What is looked at in a word."""
+        from throughtime.data.lexicon import View
+
+        letters = self.characters != "none"
+        return View(plain=self.lower, casing=self.casing, affixes=self.affixes, letters=letters)
+
+    def _lexicon(self, part: Part) -> Lexicon:
+        from throughtime.data.lexicon import Lexicon
+
+        more: list[str] = []
+        if self.vectors:  # words that only later sentences have are known too, if the table has them
+            from throughtime.vectors.table import Table
+
+            more = Table.load(self.vectors).words
+        counts = Counter(token for tokens in part.tokens for token in tokens)
+        least, most = self.minimum_count, self.maximum_vocab
+        return Lexicon.learn(counts, self.view, minimum_count=least, maximum_vocab=most, more=more)
+
+    def begin(self, data: TagData, kept: dict[str, Any] | None) -> TagData:
+        """The data, with the vectors that the embeddings begin with."""
+        from dataclasses import replace
+
+        if not self.vectors:
+            return data
+        width = self.embedding if kept is None else None
+        taken = take(self.vectors, data.lexicon.listed, width=width, kept=kept)
+        return replace(data, taken=taken, facts={**data.facts, **taken.to_json()})
+
+    def settled(self, data: TagData) -> Tag:
+        """The recipe, with the width of the embeddings that the vectors say."""
+        if data.taken is None:
+            return self
+        return make_recipe(Tag, {**self.model_dump(), "embedding": data.taken.facts.dimension})
+
+    def batches(self, data: TagData) -> TokenBatches:
+        """The training part in batches of about the same length."""
+        import torch
+
+        from throughtime.data.lexicon import WordTable
+        from throughtime.data.tokens import TokenBatches
+        from throughtime.metrics import convert_tags
+
+        table, index = WordTable(data.lexicon), {tag: number for number, tag in enumerate(data.tags)}
+        sentences = [torch.from_numpy(table.rows(tokens)) for tokens in data.train.tokens]
+        targets: list[Tensor] = []
+        for tags in data.train.tags:
+            other = data.scheme is not None and data.learned is not None and data.learned != data.scheme
+            learned = convert_tags(tags, cast("Scheme", data.scheme), cast("Scheme", data.learned)) if other else tags
+            targets.append(torch.tensor([index[tag] for tag in learned]))
+        return TokenBatches(table, sentences, targets, rows=self.rows, seed=self.seed)
+
+    def model(self, data: TagData) -> TaggingModel:
+        """A new model, on the device; its embeddings are the vectors that were taken, if any were."""
+        model = self.settled(data).model_of(data.lexicon.sizes, data.tags, data.learned)
+        if data.taken is not None:
+            data.taken.fill(model.words.embedding)
+        return model.to(device_of(self.device))
+
+    def model_of(self, sizes: Sizes, tags: list[str], learned: Scheme | None) -> TaggingModel:
+        """A new model for vocabularies of those sizes and these tags."""
+        import torch
+
+        from throughtime.heads import CRF
+        from throughtime.heads.classes import Classes
+        from throughtime.metrics import transitions
+        from throughtime.models.tagging import TaggingModel
+        from throughtime.recipes.parts import both_ways, one_way
+
+        words = self._words(sizes)
+        make = both_ways if self.both else one_way
+        core = make(self.core, words.width, self.hidden, self.layers, dropout=self.dropout)
+        head: Classes | CRF = Classes(core.hidden, len(tags))
+        if self.head == "crf":
+            forbidden = None if learned is None else torch.tensor(transitions(tags, learned).whole, device="cpu")
+            head = CRF(core.hidden, len(tags), forbidden=forbidden)
+        return TaggingModel(words, core, head, dropout=self.dropout)
+
+    def _words(self, sizes: Sizes) -> WordVectors:
+        from throughtime.layers.characters import CharacterConvolution, CharacterRecurrence
+        from throughtime.layers.words import WordVectors
+
+        letters: Speller | None = None
+        if self.characters == "convolution":
+            letters = CharacterConvolution(sizes.letters, LETTER, self.filters)
+        elif self.characters == "recurrent":
+            letters = CharacterRecurrence(sizes.letters, LETTER, self.filters)
+        widths = [CASING] * self.casing + [AFFIX] * 2 * self.affixes
+        features = list(zip(sizes.features, widths, strict=True))
+        return WordVectors(sizes.words, self.embedding or 100, features, letters, word_dropout=self.word_dropout)
+
+    def frozen(self, model: TaggingModel, step: int) -> tuple[nn.Parameter, ...]:
+        """The embeddings of words, as long as they are frozen."""
+        weight = cast("nn.Parameter", model.words.embedding.weight)
+        return (weight,) if is_frozen(self.frozen_updates, step) else ()
+
+    def tagger(self, model: TaggingModel, data: TagData) -> Tagger:
+        """The model with its vocabularies; its weights must not change any more."""
+        from throughtime.models.tagger import Tagger
+
+        return Tagger(model, data.lexicon, data.tags, scheme=data.scheme, learned=data.learned)
+
+    def score(self, model: TaggingModel, data: TagData, *, quick: bool) -> TaggingScore:
+        """How well the held-out sentences are tagged; `quick` looks at about 30,000 tokens of them at most."""
+        part = _thinned(data.valid, QUICK_TOKENS) if quick else data.valid
+        return self.tagger(model, data).score(part.tokens, part.tags)
+
+    def sample(self, model: TaggingModel, data: TagData, *, final: bool) -> str:
+        """The mistakes of which the model is surest, in some of the held-out sentences."""
+        step = -(-len(data.valid.tokens) // (16 if final else 1) // SAMPLE_SENTENCES) or 1
+        tokens, tags = data.valid.tokens[::step], data.valid.tags[::step]
+        found = []
+        for words, true, one in zip(tokens, tags, self.tagger(model, data).tag(tokens), strict=True):
+            for place, (tag, said) in enumerate(zip(true, one.tags, strict=True)):
+                if tag != said:
+                    found.append((float(one.probabilities[place]), f"{said}, truly {tag}: {_around(words, place)}"))
+        found.sort(key=lambda mistake: -mistake[0])
+        return "\n".join(f"{share:.2f} {what}" for share, what in found[: 20 if final else 3]) or "none"
+
+    def tell(self, score: TaggingScore) -> tuple[str, str]:
+        """What was judged, and how well it did."""
+        return f"{score.tokens:,} held-out tokens", score.sentence()
+
+    def notes(self, data: TagData) -> tuple[str, ...]:
+        """What was read, counted and taken from vectors."""
+        facts = data.facts
+        if data.scheme is None:
+            scheme = "tags are of no entities"
+        else:
+            scheme = f"tags are of entities, by {data.scheme}"
+            scheme += f", learned by {data.learned}" if data.learned != data.scheme else ""
+            scheme += f"; {facts['repaired_tags']:,} were mended" if self.repair else ""
+        left = {"ranges": "multiword tokens", "empty_nodes": "empty nodes", "unspecified_tags": "tags that are _"}
+        seen = "".join(f"; {facts[name]:,} {what}" for name, what in left.items() if facts[name])
+        return (
+            f"{data.chosen}; {scheme}{seen}",
+            f"{facts['train_sentences']:,} sentences to train on ({facts['train_tokens']:,} tokens, "
+            f"{facts['train_unknown']:,} unknown); {facts['valid_sentences']:,} held out ({facts['valid_tokens']:,}, "
+            f"{facts['valid_unknown']:,} unknown, {facts['valid_unlearned']:,} with a tag that is not learned); "
+            f"{len(data.tags):,} tags, a vocabulary of {facts['vocab']:,}",
+            *(data.taken.notes(self.frozen_updates) if data.taken else ()),
+        )
+
+    def files(self, data: TagData) -> dict[str, bytes]:
+        """recipe.json, vocabulary.json and data.json."""
+        from throughtime.folder import to_bytes
+
+        return {
+            "recipe.json": to_bytes(json.loads(self.settled(data).model_dump_json())),
+            "vocabulary.json": to_bytes(data.lexicon.to_json()),
+            "data.json": to_bytes(data.facts),
+        }
+
+    def card(self, model: TaggingModel, data: TagData, score: Any) -> str:
+        """What the model is, what it was made from, and how good it is."""
+        size, facts = sum(parameter.numel() for parameter in model.parameters()), data.facts
+        rows = {
+            "model": f"{self.made_of}, {size:,} weights",
+            "tags": listed(data.tags),
+            "words": f"a vocabulary of {facts['vocab']:,}",
+            "trained on": f"{facts['train']}: {facts['train_tokens']:,} tokens (sha256 {facts['train_sha256'][:12]}…)",
+            "validated on": f"{facts['valid']}: {facts['valid_tokens']:,} tokens",
+            "tags mended": f"{facts['repaired_tags']:,}",
+            **({"embeddings": data.taken.notes(self.frozen_updates)[0]} if data.taken else {}),
+            "validation": "training was stopped before its end" if score is None else score.sentence(),
+        }
+        lines = [f"| {name} | {printable(value).replace('|', chr(92) + '|')} |" for name, value in rows.items()]
+        return "\n".join(["# A tagger", "", "| what | value |", "| --- | --- |", *lines, ""])
+
+
+def listed(tags: list[str]) -> str:
+    """The names of tags, the first 50 of them.
+
+    >>> listed(["ADJ", "NOUN"])
+    'ADJ, NOUN'
+    """
+    return ", ".join(tags[:NAMES]) + (f", ... {len(tags):,} in all" if len(tags) > NAMES else "")
+
+
+def _part(file: TaggedFile) -> Part:
+    return Part([sentence.tokens for sentence in file.sentences], [sentence.tags for sentence in file.sentences])
+
+
+def _thinned(part: Part, most: int) -> Part:
+    """Sentences in even distances, of about so many tokens at most."""
+    step = -(-sum(map(len, part.tokens)) // most)
+    return Part(part.tokens[::step], part.tags[::step])
+
+
+def _around(words: list[str], place: int) -> str:
+    """A word between brackets, and some that stand beside it."""
+    before, after = words[max(0, place - 4) : place], words[place + 1 : place + 4]
+    return " ".join([*before, f"[{words[place]}]", *after])
+
+
+def _facts(found: Learned, lexicon: Lexicon, parts: list[Part]) -> dict[str, Any]:
+    """Where sentences came from, and what was counted in them."""
+    facts: dict[str, Any] = {"vocab": len(lexicon)}
+    known = {tag for some in parts[0].tags for tag in some}
+    for name, file, part in zip(("train", "valid"), (found.train, found.valid), parts, strict=True):
+        words = Counter(token for tokens in part.tokens for token in tokens)
+        facts |= {
+            name: str(file.path),
+            f"{name}_sha256": file.sha256,
+            f"{name}_bytes": file.bytes,
+            f"{name}_sentences": len(part.tokens),
+            f"{name}_tokens": words.total(),
+            f"{name}_unknown": sum(count for word, count in words.items() if not lexicon.features(word)[0]),
+        }
+    facts["valid_unlearned"] = sum(tag not in known for some in parts[1].tags for tag in some)
+    facts["repaired_tags"] = found.train.repaired + found.valid.repaired
+    same = found.train.path == found.valid.path
+    for what, count in found.train.left_out.items():
+        facts[what] = count + (0 if same else found.valid.left_out[what])
+    return facts

@@ -1,0 +1,213 @@
+"""Tagged sentences as recipes take them: read, held to the scheme of their tags, some of them held out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from throughtime.data.conll import Sentence, Sentences
+from throughtime.errors import DataError
+from throughtime.recipes.fields import MOST_CLASSES
+
+if TYPE_CHECKING:
+    from throughtime.metrics import Scheme
+
+SchemeName = Literal["bio", "iob1", "ioe", "ioe1", "iobes", "bilou"]
+NAME_BYTES = 2**19  # of the names of all tags: data.json, which has them, is bounded
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file of sentences is read."""
+
+    token_column: str | None
+    column: str | None  # of tags
+    letters: bool  # whether each letter of a token is one of its own
+    longest: int
+
+
+@dataclass(frozen=True)
+class TaggedFile:
+    """The sentences of a file, and what was met in it."""
+
+    path: Path
+    sentences: list[Sentence]
+    sha256: str  # of tokens and tags
+    bytes: int
+    chosen: str  # which columns were read
+    left_out: dict[str, int]  # multiword tokens and empty nodes of CoNLL-U; tags that are "_", which are read as such
+    repaired: int = 0  # tags
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Sentences to learn from and sentences that are held out."""
+
+    train: TaggedFile
+    valid: TaggedFile
+    scheme: Scheme | None  # that the tags keep to; None where they are of no entities
+
+
+def read_tagged(path: Path, reading: Reading) -> TaggedFile:
+    """The sentences of a file with their tags.
+
+    Raises `DataError` as `Sentences` does, and for a sentence that is too long, with its line.
+    """
+    source = Sentences(path, token=reading.token_column, tag=reading.column)
+    sentences, digest = list[Sentence](), hashlib.sha256()
+    for sentence in source:
+        digest.update(json.dumps([sentence.tokens, sentence.tags]).encode())
+        seen = in_letters(sentence) if reading.letters else sentence
+        check_length(len(seen.tokens), reading.longest, f"{path}, line {seen.line}")
+        sentences.append(seen)
+    counts = source.counts
+    left_out = {"ranges": counts.ranges, "empty_nodes": counts.empty_nodes, "unspecified_tags": counts.unspecified}
+    return TaggedFile(path, sentences, digest.hexdigest(), counts.bytes, source.chosen, left_out)
+
+
+def check_length(tokens: int, longest: int, where: str) -> None:
+    """Raises `DataError` for a sentence of more tokens than are taken, for none is cut."""
+    if tokens > longest:
+        raise DataError(
+            f"{where}: the sentence has {tokens:,} tokens, over --longest {longest:,}, and none is cut; "
+            "part it by an empty line, or raise --longest in training"
+        )
+
+
+def in_letters(sentence: Sentence) -> Sentence:
+    """A sentence whose tokens are the letters of its tokens, each with the tag of its token; none between tokens.
+
+    Entities stay one each: a B or S goes to their first letter, an E or S to their last.
+
+    >>> in_letters(Sentence(1, ["Ada", "is"], ["S-PER", "O"])).tags
+    ['B-PER', 'I-PER', 'E-PER', 'O', 'O']
+    """
+    tags = list[str]()
+    for token, tag in zip(sentence.tokens, sentence.tags or [""] * len(sentence.tokens), strict=True):
+        tags += _spread(tag, len(token)) if tag[1:2] == "-" else [tag] * len(token)
+    tokens = [letter for token in sentence.tokens for letter in token]
+    return Sentence(sentence.line, tokens, tags if sentence.tags else [])
+
+
+def _spread(tag: str, count: int) -> list[str]:
+    """The tag of an entity, or of its part, over the letters of a token."""
+    letter, rest = tag[0], tag[1:]
+    first = {"S": "B", "U": "B", "E": "I", "L": "I"}.get(letter, letter)
+    last = {"S": "E", "U": "L", "B": "I"}.get(letter, letter)
+    return [tag] if count == 1 else [first + rest, *["I" + rest] * (count - 2), last + rest]
+
+
+def divide(train: TaggedFile, valid: TaggedFile | None, *, held_out: float, seed: int) -> tuple[TaggedFile, TaggedFile]:
+    """Sentences to learn from, and those to validate on: of another file, or some of these by chance.
+
+    Raises `DataError` where there is one tag only, or too many, or too few sentences to hold some out.
+    """
+    if valid is None:
+        train, valid = _held_out(train, held_out, seed)
+    tags = {tag for sentence in train.sentences for tag in sentence.tags}
+    if len(tags) < 2:
+        raise DataError(
+            f"the sentences to learn from have one tag only, {min(tags, default='')!a:.80} ({train.chosen}): "
+            "nothing is to be told apart; give another --column"
+        )
+    size = sum(len(json.dumps(tag)) for tag in tags)
+    if len(tags) > MOST_CLASSES or size > NAME_BYTES:
+        raise DataError(
+            f"{len(tags):,} tags with {size:,} bytes of names are over {MOST_CLASSES:,} or {NAME_BYTES:,}: "
+            "tags are few and short; give another --column"
+        )
+    return train, valid
+
+
+def _held_out(file: TaggedFile, share: float, seed: int) -> tuple[TaggedFile, TaggedFile]:
+    from throughtime.data.splits import shuffled
+
+    count = len(file.sentences)
+    size = round(share * count)
+    if not 0 < size < count:
+        raise DataError(
+            f"{count:,} sentences are too few to hold {share:g} of them out: "
+            "give more of them, another --held-out, or --valid"
+        )
+    order = shuffled(count, seed)
+    parts = [[file.sentences[place] for place in sorted(some)] for some in (order[size:], order[:size])]
+    return replace(file, sentences=parts[0]), replace(file, sentences=parts[1])
+
+
+def settle(
+    train: TaggedFile, valid: TaggedFile, asked: SchemeName | Literal["none"] | None, *, repair: bool
+) -> Learned:
+    """The same sentences, with the scheme that their tags keep to: the one that was asked for, or the first that fits.
+
+    Tags look like those of entities if each is O, or a letter of B I E S L U with a dash and a type, one at least. Of
+    tags that keep to no scheme the errors are counted, and refused, or with `repair` mended: read as conlleval reads
+    them, and written again.
+
+    Raises `DataError` with the first error and its place.
+    """
+    from throughtime.metrics import fitting_schemes
+
+    both = train.sentences + valid.sentences
+    if asked == "none" or (asked is None and not _are_entities(tag for sentence in both for tag in sentence.tags)):
+        return Learned(train, valid, None)
+    if asked is None:
+        fitting = fitting_schemes(sentence.tags for sentence in both)
+        if fitting:
+            return Learned(train, valid, fitting[0])
+        scheme = _nearest(both)
+    else:
+        scheme = cast("Scheme", asked.upper())
+    train, valid = (_held_to(file, scheme, repair=repair, asked=asked is not None) for file in (train, valid))
+    return Learned(train, valid, scheme)
+
+
+def _are_entities(tags: Iterable[str]) -> bool:
+    from throughtime.metrics.schemes import parse_tag
+
+    found = False
+    for tag in set(tags):
+        try:
+            found |= parse_tag(tag).type != ""
+        except DataError:
+            return False
+    return found
+
+
+def _nearest(sentences: list[Sentence]) -> Scheme:
+    """The scheme that the fewest tags break."""
+    from throughtime.metrics import count_errors
+
+    schemes: tuple[Scheme, ...] = ("BIO", "IOB1", "IOE", "IOE1", "IOBES", "BILOU")
+    tags = [sentence.tags for sentence in sentences]
+    return min(schemes, key=lambda scheme: sum(count_errors(tags, scheme).faults.values()))
+
+
+def _held_to(file: TaggedFile, scheme: Scheme, *, repair: bool, asked: bool) -> TaggedFile:
+    """The file with its tags as the scheme writes them. Raises `DataError` for others, unless they are to be mended."""
+    from throughtime.metrics import convert_tags, count_errors
+
+    try:
+        errors = count_errors((sentence.tags for sentence in file.sentences), scheme)
+    except DataError as error:
+        raise DataError(f"{file.path}: {error}; give --scheme none if tags are of no entities") from None
+    if errors.first is None:
+        return file
+    many, (number, first) = sum(errors.faults.values()), errors.first
+    if not repair:
+        line = file.sentences[number].line
+        kept = f"--scheme {scheme.lower()}" if asked else f"any scheme, {scheme} being the nearest"
+        raise DataError(
+            f"{file.path}: tags do not keep to {kept}: {many:,} are wrong in {errors.broken:,} sentences, the first "
+            f"{first.tag!a:.60} ({first.fault}) at token {first.place + 1} of the sentence of line {line}; "
+            "mend it, or give --repair, or --scheme none"
+        )
+    return replace(file, sentences=list(_mended(file.sentences, scheme, convert_tags)), repaired=many)
+
+
+def _mended(sentences: list[Sentence], scheme: Scheme, convert: Any) -> Iterator[Sentence]:
+    for sentence in sentences:
+        yield sentence._replace(tags=convert(sentence.tags, scheme, scheme, repair=True))
