@@ -34,7 +34,10 @@ class Regression(nn.Module):
 
     def loss(self, features: Float[Tensor, "*rows H"], targets: Float[Tensor, "*rows K"]) -> Tally:
         """The sum over numbers that are there, and their count."""
-        outputs = self(features)
+        return self.loss_of(self(features), targets)
+
+    def loss_of(self, outputs: Tensor, targets: Tensor) -> Tally:
+        """The loss of numbers that were made from the outputs, such as by putting them into other units."""
         _check_targets(targets, outputs.shape)
         wanted = ~torch.isnan(targets)
         guess, truth = outputs[wanted], targets[wanted].to(outputs)
@@ -69,7 +72,10 @@ class Quantiles(nn.Module):
 
     def loss(self, features: Float[Tensor, "*rows H"], targets: Float[Tensor, "*rows K"]) -> Tally:
         """The sum over numbers that are there and their quantiles, and the count of the numbers."""
-        outputs = self(features)
+        return self.loss_of(self(features), targets)
+
+    def loss_of(self, outputs: Tensor, targets: Tensor) -> Tally:
+        """The loss of quantiles that were made from the outputs, such as by putting them into other units."""
         _check_targets(targets, outputs.shape[:-1])
         wanted = ~torch.isnan(targets)
         rest = targets[wanted].to(outputs)[:, None] - outputs[wanted]

@@ -4,6 +4,7 @@ Time is the last axis: histories (... T) of any number of series give forecasts 
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -88,11 +89,11 @@ def fit_linear(series: ArrayLike, *, lags: int, horizon: int, penalty: float = 1
     count, width = windows.shape[0] * windows.shape[1], lags + horizon
     total, products = np.zeros(width), np.zeros((width, width))
     step = max(1, BLOCK // width)
-    for rows in windows:
-        for start in range(0, len(rows), step):
-            block = rows[start : start + step] - middle
-            total += block.sum(axis=0)
-            products += block.T @ block
+    rows = max(1, step // windows.shape[1])  # at once, where series are short
+    for first, start in product(range(0, len(windows), rows), range(0, windows.shape[1], step)):
+        block = windows[first : first + rows, start : start + step].reshape(-1, width) - middle
+        total += block.sum(axis=0)
+        products += block.T @ block
     means = total / count
     products -= count * np.outer(means, means)
     inner = products[:lags, :lags] + penalty * np.eye(lags)
