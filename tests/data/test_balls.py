@@ -5,8 +5,9 @@ import csv
 import numpy as np
 import pytest
 
-from throughtime.data.balls import bouncing_balls, write_balls
-from throughtime.errors import ArgumentError, StorageError
+from throughtime.data.balls import bouncing_balls
+from throughtime.data.toys import make_toy
+from throughtime.errors import ArgumentError
 
 
 def test_they_move_evenly_and_turn_at_the_walls():
@@ -36,15 +37,11 @@ def test_noise_and_seed_say_what_comes():
 
 
 def test_they_are_written_as_a_table(tmp_path):
-    places = bouncing_balls(2, 3)
-    path = write_balls(tmp_path / "new", places)
-    with path.open() as file:
+    with make_toy("balls", tmp_path).open() as file:
         rows = list(csv.DictReader(file))
-    assert [(row["ball"], row["step"]) for row in rows] == [(str(b), str(s)) for b in range(2) for s in range(3)]
-    np.testing.assert_allclose([[float(row["x"]), float(row["y"])] for row in rows], places.reshape(-1, 2), atol=1e-6)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="choose another folder"):
-        write_balls(tmp_path / "file", places)
+    assert [(row["ball"], row["step"]) for row in rows] == [(str(b), str(s)) for b in range(200) for s in range(60)]
+    found = [[float(row["x"]), float(row["y"])] for row in rows]
+    np.testing.assert_allclose(found, bouncing_balls(200, 60).reshape(-1, 2), atol=1e-6)
 
 
 @pytest.mark.parametrize(

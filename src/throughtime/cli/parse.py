@@ -60,7 +60,7 @@ def recipe_options(
     for name, info in own_first:
         if name in without:
             continue
-        kind: Any = Annotated[_plain(info.annotation), tyro.conf.arg(help=info.description)]
+        kind: Any = Annotated[_plain(info.annotation), tyro.conf.arg(name=info.alias, help=info.description)]
         if name in defaults:
             columns.append((name, kind, field(default=defaults[name])))
         elif info.is_required():
@@ -113,10 +113,15 @@ def joined(options: type[Any], words: list[str]) -> list[str]:
 def _kinds(options: type[Any]) -> list[tuple[str, Any]]:
     """The options by name, each with the type of its value; not what stands on the command line without a name."""
     return [
-        ("--" + column.name.replace("_", "-"), _plain(column.type))
+        ("--" + _name(column).replace("_", "-"), _plain(column.type))
         for column in fields(options)
         if POSITIONAL not in get_args(column.type)
     ]
+
+
+def _name(column: Field[Any]) -> str:
+    """What an option is called: as its column, unless it was given another name."""
+    return next((part.name for part in get_args(column.type)[1:] if getattr(part, "name", None)), column.name)
 
 
 def _refuse_unknown(options: type[Any], words: list[str], program: str) -> None:

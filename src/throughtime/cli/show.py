@@ -11,7 +11,7 @@ import tyro
 from throughtime.cli.parse import parse
 from throughtime.errors import ArgumentError, printable
 
-PICTURES = ("gradients",)  # that some applications can draw
+PICTURES = ("gradients", "forecast", "boundary")  # that some applications can draw
 
 
 @dataclass
@@ -22,6 +22,12 @@ class Options:
     curve: Annotated[Path | None, tyro.conf.arg(help="draw the loss curve into this .png, .svg or .pdf file")] = None
     gradients: Annotated[
         Path | None, tyro.conf.arg(help="draw how far gradients reach back in time into this .png, .svg or .pdf file")
+    ] = None
+    forecast: Annotated[
+        Path | None, tyro.conf.arg(help="draw forecasts beside what came into this .png, .svg or .pdf file")
+    ] = None
+    boundary: Annotated[
+        Path | None, tyro.conf.arg(help="draw the border between classes of two features into such a file")
     ] = None
     json: Annotated[bool, tyro.conf.arg(help="print one JSON object")] = False
 

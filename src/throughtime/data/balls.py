@@ -1,12 +1,9 @@
 """A toy of motion: balls that bounce about in a box, of which nothing but the positions is seen."""
 
-import csv
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
-from throughtime.errors import ArgumentError, StorageError
+from throughtime.errors import ArgumentError
 
 Positions = NDArray[np.float64]
 
@@ -41,21 +38,3 @@ def bouncing_balls(
     way = np.mod(start + np.arange(steps)[:, None] * velocity, 2 * room)
     seen: Positions = radius + np.where(way > room, 2 * room - way, way)
     return seen + noise * chance.standard_normal(seen.shape) if noise else seen
-
-
-def write_balls(folder: Path, places: Positions) -> Path:
-    """Writes positions (balls steps 2) into balls.csv of a folder, with the columns ball, step, x and y.
-
-    Raises `StorageError` where that cannot be written.
-    """
-    path = folder / "balls.csv"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["ball", "step", "x", "y"])
-            for ball, way in enumerate(places):
-                writer.writerows([ball, step, f"{x:.6f}", f"{y:.6f}"] for step, (x, y) in enumerate(way.tolist()))
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}; choose another folder") from error
-    return path

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from throughtime.data.balls import bouncing_balls
 from throughtime.errors import ArgumentError, StorageError, nearest
 
 
@@ -30,7 +31,20 @@ def passing() -> tuple[list[str], list[list[Any]]]:
     return ["hours", "lectures", "result"], [[h, k, "pass" if well else "fail"] for h, k, well in rows]
 
 
-TOYS = (Toy("passing", "hours of study and lectures attended of 200 students, and who passed", passing),)
+def balls() -> tuple[list[str], list[list[Any]]]:
+    """Where 200 balls that bounce about in a box are at 60 moments: where will they go next?"""
+    ways = bouncing_balls(200, 60)
+    return ["ball", "step", "x", "y"], [
+        [ball, step, f"{x:.6f}", f"{y:.6f}"]
+        for ball, way in enumerate(ways)
+        for step, (x, y) in enumerate(way.tolist())
+    ]
+
+
+TOYS = (
+    Toy("passing", "hours of study and lectures attended of 200 students, and who passed", passing),
+    Toy("balls", "where 200 balls that bounce about in a box are at 60 moments", balls),
+)
 
 
 def make_toy(name: str, out: Path) -> Path:

@@ -52,7 +52,9 @@ def read_settings(path: Path, application: type[BaseModel]) -> dict[str, Any]:
     Raises `ArgumentError` as `make_recipe` does, but not for settings that are missing.
     """
     settings = {}
-    for name, value in read_values(path).items():
+    names = {info.alias: name for name, info in application.model_fields.items() if info.alias}
+    for said, value in read_values(path).items():
+        name = names.get(said, said)
         if name not in application.model_fields:
             raise ArgumentError(f"unknown setting '{name}' in {path}; {nearest(name, application.model_fields)}")
         try:
@@ -88,7 +90,8 @@ def _explain(problem: Any, application: type[BaseModel]) -> str:
     if problem["type"] == "extra_forbidden":
         return f"unknown setting '{name}'; {nearest(name, application.model_fields)}"
     if problem["type"] == "missing":
-        return f"the setting '{name}' is missing: {application.model_fields[name].description}"
+        lacking = next(info for known, info in application.model_fields.items() if name in (known, info.alias))
+        return f"the setting '{name}' is missing: {lacking.description}"
     message = problem["msg"].removeprefix("Value error, ")
     if not name:
         return str(message)

@@ -1,0 +1,353 @@
+"""Runs of forecasters: what comes next in a file's series, how well what came was forecast, and live."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from throughtime.errors import ArgumentError, DataError, RunError, printable
+from throughtime.recipes.forecast import Forecast as Recipe
+from throughtime.recipes.timed import ForecastData, listed
+from throughtime.runs.asked import Asked, Judged
+from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled
+
+if TYPE_CHECKING:
+    from throughtime.data.clock import Pace
+    from throughtime.data.tracks import Tracks
+    from throughtime.models.forecaster import Forecast, Forecaster, ForecastScore
+
+BLOCK = 128  # series held at a time
+MOST = 100_000  # columns that a series may have
+Columns = Annotated[list[str], Field(max_length=MOST)]
+
+
+class Facts(BaseModel):
+    """What data.json tells of the series that a forecaster was made from."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    series: str
+    series_sha256: str
+    series_bytes: Count | None = None
+    targets: Annotated[Columns, Field(min_length=1)]
+    inputs: Columns
+    future: Columns
+    series_count: Count
+    rows: Count
+    unused_rows: Count
+    filled_values: Count
+    short_series: Count
+    gaps: Count
+    missing_steps: Count
+    uneven: Count
+    step: Annotated[FiniteFloat, Field(gt=0)] | None
+    step_unit: Literal["seconds", "months", "numbers"] | None
+    season: Annotated[int, Field(ge=1, lt=2**31)]
+    train_windows: Count
+    valid_windows: Count
+    test_windows: Count
+
+    @property
+    def pace(self) -> Pace | None:
+        """How the times of the longest series follow on one another."""
+        from throughtime.data.clock import Pace
+
+        return None if self.step is None or self.step_unit is None else Pace(self.step, self.step_unit, 0, 0, 0)
+
+
+class ScalesForm(BaseModel):
+    """What scales.json holds."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    mean: Annotated[list[FiniteFloat], Field(max_length=MOST)]
+    deviation: Annotated[list[Annotated[FiniteFloat, Field(gt=0)]], Field(max_length=MOST)]
+
+
+def load(home: Path, recipe: Recipe) -> Forecaster:
+    """The forecaster of a whole folder. Raises `RunError` as `runs.load` does."""
+    import numpy as np
+
+    from throughtime import folder
+    from throughtime.data.windows import Scales
+    from throughtime.models.forecaster import Forecaster
+
+    facts = facts_of(home, Facts)
+    names = recipe.names_of(facts.model_dump())
+    found = folder.check_form(
+        ScalesForm, folder.read_json(home, "scales.json", folder.TEXT_LIMIT), home / "scales.json"
+    )
+    if not len(found.mean) == len(found.deviation) == len(names.every):
+        raise RunError(f"the scales in {home} are of {len(found.mean)} columns, and its data of {len(names.every)}")
+    model = filled(lambda: recipe.model_of(names), home)
+    return Forecaster(model, Scales(np.array(found.mean), np.array(found.deviation)), names, facts.pace)
+
+
+def data_of(home: Path, recipe: Recipe) -> ForecastData:
+    """The series that a run was made from, read again.
+
+    Raises `RunError` when they are not what they were, and `DataError` when they cannot be read.
+    """
+    facts = facts_of(home, Facts)
+    check_unchanged(recipe.series, facts.series_bytes, home, "data")
+    data = recipe.data()
+    if data.facts["series_sha256"] != facts.series_sha256:
+        raise changed(recipe.series, home, "data")
+    return data
+
+
+def read_like(path: Path, recipe: Recipe, forecaster: Forecaster) -> Tracks:
+    """Series of another file, whose columns have the names that the run's have.
+
+    Raises `DataError` as `read_tracks` does, for a column that is not there with those there are.
+    """
+    names = forecaster.names
+    if str(path) == "-" or path.is_dir():
+        raise ArgumentError(f"{path} is no file; give one of series (.csv .tsv .jsonl .parquet .npy .ts)")
+    changes = {"target": names.targets, "inputs": names.inputs, "future": names.future}
+    return recipe.model_copy(update=changes).read(path)
+
+
+def rows(facts: Facts, recipe: Recipe, weights: int) -> dict[str, str]:
+    """What there is to tell of the model and its series."""
+    parts = {"train": "to learn from", "valid": "to choose by", "test": "to judge by"}
+    windows = ", ".join(f"{getattr(facts, f'{part}_windows'):,} {what}" for part, what in parts.items())
+    ahead = {"known ahead": listed(tuple(facts.future))} if facts.future else {}
+    clock = "no times" if facts.step is None else f"a step is {facts.step:g} {facts.step_unit}"
+    return {
+        "model": f"{recipe.made_of}, {weights:,} weights",
+        "forecasts": listed(tuple(facts.targets)),
+        **({"seen besides": listed(tuple(facts.inputs))} if facts.inputs else {}),
+        **ahead,
+        "series": f"{facts.series}: {facts.series_count:,} series, {facts.rows:,} rows, {facts.unused_rows:,} not used",
+        "sha256": facts.series_sha256,
+        "windows": windows,
+        "clock": f"{clock}, a season {facts.season} steps; {facts.gaps:,} gaps, {facts.uneven:,} uneven distances",
+        "filled": f"{facts.filled_values:,} values, {facts.short_series:,} series without a window",
+    }
+
+
+def evaluate(home: Path, recipe: Recipe, asked: Asked) -> Judged:
+    """How well the run's part to judge by is forecast, or all windows of a file."""
+    from throughtime.data.tracks import Span
+    from throughtime.data.windows import Windows
+    from throughtime.models.reference_forecasts import seasonal_scales, simple_references
+
+    forecaster, notes = load(home, recipe), tuple[str, ...]()
+    if asked.file is None:
+        data = data_of(home, recipe)
+        score = recipe.judged(forecaster, data, data.test)
+    else:
+        read = read_like(asked.file, recipe, forecaster)
+        spans, form = [Span(0, len(track)) for track in read.tracks], forecaster.form
+        sizes = {"targets": form.targets, "context": form.context, "horizon": form.horizon}
+        windows, season = Windows(read.tracks, spans, forecaster.scales, **sizes), facts_of(home, Facts).season
+        notes = (
+            read.chosen,
+            f"{len(windows):,} windows; {windows.without:,} series without one; {read.filled:,} values filled; "
+            "linear references are left out: they are fitted to what a run learns from",
+        )
+        simple = simple_references(windows, season) if recipe.baselines else {}
+        scales = seasonal_scales(windows, spans, season)
+        score = forecaster.score(windows, recipe.criterion, scales, references=simple)
+    return Judged(score.to_json(), _told(score), notes)
+
+
+def _told(score: ForecastScore) -> dict[str, str]:
+    """A score for people: all in standard deviations of what was learnt from, then steps ahead."""
+    own = score.scores
+    told = {
+        "windows": f"{score.windows:,}",
+        "MAE": f"{own.mean_absolute_error:.4f}",
+        "MSE": f"{own.mean_squared_error:.4f}",
+        "MASE": "—" if own.mean_absolute_scaled_error is None else f"{own.mean_absolute_scaled_error:.4f}",
+    }
+    if own.quantile_loss is not None:
+        told["quantile loss"] = f"{own.quantile_loss:.4f}"
+    if own.coverage is not None:
+        told["between the outermost quantiles"] = f"{100 * own.coverage:.2f} %"
+    for name, one in score.references.items():
+        told[f"MAE, MSE of {name}"] = f"{one.mean_absolute_error:.4f}, {one.mean_squared_error:.4f}"
+    steps = len(own.by_step)
+    for ahead in sorted({1, *(round(steps * share / 4) for share in (1, 2, 3, 4))} - {0}):
+        others = ", ".join(f"{name} {one.by_step[ahead - 1]:.4f}" for name, one in score.references.items())
+        told[f"  MAE {ahead} ahead"] = f"{own.by_step[ahead - 1]:.4f}" + (f" ({others})" if others else "")
+    return told
+
+
+class Said(NamedTuple):
+    """A series and what comes after it."""
+
+    name: str
+    forecast: Forecast
+
+
+class ForecastAnswers:
+    """What comes after the end of each series of a file."""
+
+    item = "forecast"
+
+    def __init__(self, forecaster: Forecaster, recipe: Recipe, file: Path) -> None:
+        self.forecaster, self.tracks = forecaster, read_like(file, recipe, forecaster)
+        names, levels = forecaster.names.targets, forecaster.model.head.levels
+        every = [f"{name} {level:g}" for name in names for level in levels] if len(levels) > 1 else []
+        self.head: str | None = _csv(["series", "time", *names, *every])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the file was read, and what its clock is like."""
+        from throughtime.recipes.timed import pace_facts
+
+        told, (pace, counts) = [self.tracks.chosen], pace_facts(self.tracks.tracks)
+        if counts["gaps"] or counts["uneven"]:
+            told.append(f"the clock is irregular: {counts['gaps']:,} gaps, {counts['uneven']:,} uneven distances")
+        known = self.forecaster.pace
+        if pace is not None and known is not None and (pace.step, pace.unit) != (known.step, known.unit):
+            told.append(
+                f"a step is {pace.step:g} {pace.unit} here, and was {known.step:g} {known.unit} in what was learnt from"
+            )
+        return tuple(told)
+
+    def __iter__(self) -> Iterator[list[Said]]:
+        """The forecasts, a block of series at a time."""
+        every = self.tracks.tracks
+        for first in range(0, len(every), BLOCK):
+            some = every[first : first + BLOCK]
+            said = self.forecaster.forecasts(some)
+            yield [Said(track.name, one) for track, one in zip(some, said, strict=True)]
+
+    def plain(self, answer: Said) -> str:
+        """A row of CSV for each step ahead."""
+        said, lines = answer.forecast, []
+        times = moments(said)
+        for step, time in enumerate(times):
+            cells = [f"{value:.7g}" for value in said.values[step]]
+            if said.quantiles is not None:
+                cells += [f"{value:.7g}" for value in said.quantiles[step].ravel()]
+            lines.append(_csv([answer.name, time, *cells]))
+        return "\n".join(lines)
+
+    def facts(self, answer: Said) -> dict[str, Any]:
+        """The series, the times ahead and each target's values, with its quantiles if there are some."""
+        return {"series": answer.name, **forecast_facts(answer.forecast, self.forecaster.names.targets)}
+
+    def told(self) -> str:
+        """How many series there were."""
+        return f"{len(self.tracks.tracks):,} series, {self.tracks.rows:,} rows; {self.tracks.filled:,} values filled"
+
+
+def moments(said: Forecast) -> list[str]:
+    """The times of a forecast as words; where none are known, how many steps ahead."""
+    if said.times is None:
+        return [str(step) for step in range(1, len(said.values) + 1)]
+    if said.times.dtype.kind != "M":
+        return [f"{time:.15g}" for time in said.times.tolist()]
+    return [time.isoformat(sep=" ") for time in said.times.tolist()]
+
+
+def forecast_facts(said: Forecast, targets: tuple[str, ...]) -> dict[str, Any]:
+    """A forecast as JSON."""
+    found: dict[str, Any] = {"times": moments(said), "forecast": {}}
+    for place, name in enumerate(targets):
+        found["forecast"][name] = said.values[:, place].tolist()
+    if said.quantiles is not None:
+        found["quantiles"] = {
+            name: {f"{level:g}": said.quantiles[:, place, q].tolist() for q, level in enumerate(said.levels)}
+            for place, name in enumerate(targets)
+        }
+    return found
+
+
+def _csv(cells: list[Any]) -> str:
+    """A row of CSV."""
+    row = StringIO()
+    csv.writer(row, lineterminator="").writerow(cells)
+    return row.getvalue()
+
+
+def predict(trained: Forecaster, recipe: Recipe, asked: Asked) -> ForecastAnswers:
+    """What comes after the end of each series of a file. Raises `ArgumentError` for what is no file."""
+    if asked.file is None:
+        raise ArgumentError("predict needs a file of series whose ends are forecast from; give one")
+    return ForecastAnswers(trained, recipe, asked.file)
+
+
+class ForecastLive:
+    """A forecaster that is given a row of its series a line: numbers with commas between, or a JSON list of them."""
+
+    def __init__(self, forecaster: Forecaster) -> None:
+        from throughtime.models.forecast_stream import ForecastStream
+
+        self.stream, self.names = ForecastStream(forecaster), forecaster.names
+        every = ", ".join(map(printable, (*(("time",) if self.names.calendar else ()), *self.names.every)))
+        self.wants = f"a row ({every:.200}; {self.stream.wanting} of them before the first answer)"
+
+    def take(self, line: str) -> dict[str, Any] | None:
+        """The forecast from this row on; None while rows are wanting, and after an empty line, which begins anew."""
+        if not line.strip():
+            self.stream.reset()
+            return None
+        cells = self._cells(line)
+        time = None
+        if self.names.calendar:
+            from throughtime.data.clock import parse_times
+
+            moment = parse_times(cells[:1], lambda row: "the first cell")
+            if moment.dtype.kind != "M":
+                raise DataError(f"the first cell, {cells[0]!s:.40}, is no date, which the calendar needs")
+            time, cells = moment[0], cells[1:]
+        try:
+            said = self.stream.take([float(cell) for cell in cells], time)
+        except (TypeError, ValueError) as error:  # ours among them
+            raise DataError(
+                str(error) if isinstance(error, ArgumentError) else f"{error!s:.80}: give numbers"
+            ) from None
+        return None if said is None else forecast_facts(said, self.names.targets)
+
+    def _cells(self, line: str) -> list[Any]:
+        if not line.lstrip().startswith("["):
+            return [cell.strip() for cell in line.split(",")]
+        try:
+            cells = json.loads(line)
+        except (ValueError, RecursionError):
+            raise DataError(f"{line.strip()!a:.60} is no list of numbers") from None
+        if not isinstance(cells, list) or not all(isinstance(cell, int | float | str) for cell in cells):
+            raise DataError(f"{line.strip()!a:.60} is no list of numbers")
+        return cells
+
+    def plain(self, facts: dict[str, Any]) -> str:
+        """The steps ahead with semicolons between, the targets of each with commas."""
+        steps = zip(*facts["forecast"].values(), strict=True)
+        return ";".join(",".join(f"{value:.7g}" for value in step) for step in steps)
+
+
+def stream(trained: Forecaster, recipe: Recipe) -> ForecastLive:
+    """The forecaster, a row a line. Raises `ArgumentError` where columns are known ahead, which no row tells."""
+    return ForecastLive(trained)
+
+
+def draw_forecasts_of(home: Path, recipe: Recipe, path: Path) -> None:
+    """A few windows of the part to judge by: what was seen, what came, what was forecast."""
+    from throughtime.inspect.forecasts import Drawn, draw_forecasts
+
+    forecaster, data = load(home, recipe), data_of(home, recipe)
+    windows, targets, drawn = data.test, data.tracks.targets, []
+    for number in range(4):
+        index = (2 * number + 1) * len(windows) // 8
+        past, truth, said = forecaster.window(windows, index)
+        target = number * len(targets) // 4
+        series = data.tracks.tracks[windows.place(index)[0]]
+        at = "" if series.times is None else f", from {moments(said)[0]}"
+        title = f"{targets[target]}{f', {series.name}' if series.name else ''}{at}"
+        band = None if said.quantiles is None else said.quantiles[:, target]
+        drawn.append(Drawn(title, past[-3 * len(truth) :, target], truth[:, target], said.values[:, target], band))
+    draw_forecasts(drawn, path, title=home.absolute().name, levels=forecaster.model.head.levels)
+
+
+PICTURES: Mapping[str, Callable[[Path, Any, Path], None]] = {"forecast": draw_forecasts_of}
