@@ -1,7 +1,6 @@
 """Comparing and tuning classifiers."""
 
 import json
-from collections import Counter
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,20 +42,18 @@ def items(recipe: Classify, path: Path) -> Items:
     read = recipe.read(path)
     pairs: list[tuple[Any, tuple[str, ...]]] = [*pairs_of(read, recipe.labels)]
     several, groups = recipe.labels == "multiple", [record.group for record in read.records]
-    counts = Counter(label for _, labels in pairs for label in labels)
-    rarest = [min(labels, key=lambda label: (counts[label], label), default="") for _, labels in pairs]
-    reading = {name: value for name, value in READING.items() if name in type(recipe).model_fields}
+    each = [labels for _, labels in pairs]
     equal = [item if isinstance(item, str) else (item.shape, item.tobytes()) for item, _ in pairs]
     keys: list[Hashable] = [*equal]
     if any(groups):
         keys = [group or place for place, group in enumerate(groups)]
     if isinstance(pairs[0][0], str):
         bodies = [_line(text, labels, several=several) for text, labels in pairs]
-        return Items(bodies, b"", ".jsonl", reading, rarest, keys, any(groups), read.chosen)
+        return Items(bodies, b"", ".jsonl", READING, each, keys, any(groups), read.chosen)
     bodies = [_series(values, labels, path) for values, labels in pairs]
-    reading |= {"text_column": None, "label_column": None}
+    reading = {**READING, "text_column": None, "label_column": None}
     head = b"@classLabel true\n@data\n"
-    return Items(bodies, head, ".ts", reading, rarest, keys, any(groups), read.chosen)
+    return Items(bodies, head, ".ts", reading, each, keys, any(groups), read.chosen)
 
 
 def _line(text: str, labels: tuple[str, ...], *, several: bool) -> bytes:

@@ -25,7 +25,7 @@ class Items:
     head: bytes  # what stands above them
     ending: str  # of the file's name
     reading: dict[str, Any]  # settings by which the recipe reads such a file
-    strata: list[str]  # what is to have its share in each part, such as a class
+    labels: list[tuple[str, ...]]  # of which each part has its share; none where they are not of whole items
     keys: list[Hashable]  # equal of items that must not be torn apart
     are_groups: bool  # whether keys are groups that were given, of any size; else they are what is equal
     told: str  # how the file was read

@@ -1,5 +1,6 @@
 """Data in parts, each a file: to learn from, to choose weights by, and to judge by what no training has seen."""
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,16 +53,19 @@ def divide(recipe: Training, given: Given, out: Path) -> Parts:
         if path is not None:
             taken[name] = kind.items(recipe, path)
     wanted = {name: share for name, share in zip(NAMES[1:], given.shares, strict=True) if share and name not in taken}
-    keys, files = {name: items.keys for name, items in taken.items()}, _given_files(given)
+    whole, chosen = taken["train"], {name: list(range(len(items.bodies))) for name, items in taken.items()}
+    origin = dict.fromkeys(NAMES, whole) | taken
     if wanted:
-        whole, bodies = taken["train"], {name: items.bodies for name, items in taken.items()}
-        for name, some in _places(whole, wanted, recipe.seed).items():
-            keys[name] = [whole.keys[place] for place in some]
-            bodies[name] = [whole.bodies[place] for place in some]
-        files = {name: out / FOLDER / f"{name}{whole.ending}" for name in NAMES if name in bodies}
-        _write({path: whole.head + b"".join(bodies[name]) for name, path in files.items()}, out)
-        recipe = settings_of(recipe, whole.reading)
-    recipe = settings_of(recipe, {"train": files["train"], "valid": files.get("valid")})
+        chosen |= {name: some.tolist() for name, some in _places(whole, wanted, recipe.seed).items()}
+    keys = {name: [origin[name].keys[place] for place in chosen[name]] for name in NAMES if name in chosen}
+    _check_known({name: {x for place in chosen[name] for x in origin[name].labels[place]} for name in keys})
+    files, reading = _given_files(given), dict[str, Any]()
+    if wanted or getattr(recipe, "missing", "") == "skip":  # so that rows that are skipped are so for all
+        files = {name: out / FOLDER / f"{name}{whole.ending}" for name in keys}
+        parts = {name: b"".join(origin[name].bodies[place] for place in chosen[name]) for name in keys}
+        _write({path: whole.head + parts[name] for name, path in files.items()}, out)
+        reading = whole.reading
+    recipe = settings_of(recipe, {**reading, "train": files["train"], "valid": files.get("valid")})
     notes = [items.told for items in taken.values() if items.told][:1] + _repeats(keys)
     return Parts(recipe, files, {name: len(keys[name]) for name in files}, notes)
 
@@ -87,11 +91,12 @@ def _places(items: Items, wanted: dict[str, float], seed: int) -> dict[str, Indi
 
 def _torn(items: Items, shares: Sequence[float], seed: int) -> list[Indices]:
     """Items in parts, those of one key in one part."""
+    strata = _rarest(items.labels)
     if items.are_groups:
-        return grouped(items.keys, shares, seed, labels=items.strata)
+        return grouped(items.keys, shares, seed, labels=strata)
     codes, _ = numbered(items.keys)
     first = np.unique(codes, return_index=True)[1]  # of those that are equal
-    parts = stratified([items.strata[place] for place in first], shares, seed)
+    parts = stratified([strata[place] for place in first], shares, seed)
     return [np.flatnonzero(np.isin(codes, part)) for part in parts]
 
 
@@ -115,6 +120,23 @@ def _write(contents: dict[Path, bytes], out: Path) -> None:
         except OSError as error:
             raise folder.cannot_write(path.parent, error) from error
         folder.write_file(path, body)
+
+
+def _rarest(labels: Sequence[tuple[str, ...]]) -> list[str]:
+    """The rarest of the labels of each item, for a combination of them may be there only once."""
+    counts = Counter(label for some in labels for label in some)
+    return [min(some, key=lambda label: (counts[label], label), default="") for some in labels]
+
+
+def _check_known(labels: Mapping[str, set[str]]) -> None:
+    """Refuses a label that cannot be learned, before anything is trained."""
+    for name, some in labels.items():
+        new = min(some - labels["train"], default=None)
+        if new is not None:
+            raise DataError(
+                f"label {new!a:.80} is in the part {name} only, so that it cannot be learned: "
+                "add examples that have it to learn from, or leave it out"
+            )
 
 
 def _repeats(keys: Mapping[str, Sequence[Hashable]]) -> list[str]:

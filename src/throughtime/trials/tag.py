@@ -25,7 +25,7 @@ def items(recipe: Tag, path: Path) -> Items:
     bodies = [_lines(sentence.tokens, sentence.tags) for sentence in file.sentences]
     keys: list[Hashable] = [tuple(sentence.tokens) for sentence in file.sentences]
     reading = {"token_column": "form", "column": "upos"}
-    return Items(bodies, b"", ".conllu", reading, [""] * len(bodies), keys, False, file.chosen)
+    return Items(bodies, b"", ".conllu", reading, [()] * len(bodies), keys, False, file.chosen)
 
 
 def _lines(tokens: list[str], tags: list[str]) -> bytes:

@@ -78,8 +78,9 @@ def tune(search: Search, out: Path) -> Iterator[Step]:
 
     study = open_study(search, out)
     while True:
-        begun = [trial for trial in study.trials if trial.state == TrialState.RUNNING]
-        number = begun[0].number if begun else len(study.trials)
+        trials = study.get_trials(deepcopy=False)
+        begun = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        number = begun[0].number if begun else len(trials)
         if number >= search.trials:
             return
         study.sampler = _sampler(seed_of(search.recipe.seed, number))
@@ -239,9 +240,9 @@ def _check_same(study: "Study", search: Search, out: Path) -> None:
     """Raises `RunError` unless a study is of this search; a new one learns what it is of."""
     identity = getattr(search.recipe, "identity", {})
     wanted = {
-        "settings": {name: value for name, value in identity.items() if name not in _names(search)},
         "searched": [repr(one) for one in search.dimensions],
         "by": search.by,
+        "settings": {name: value for name, value in identity.items() if name not in _names(search)},
     }
     if not study.trials and not study.user_attrs:
         for name, value in wanted.items():
@@ -259,8 +260,12 @@ def _check_same(study: "Study", search: Search, out: Path) -> None:
 def _difference(name: str, there: Any, now: Any) -> str:
     """What is not the same, in a few words."""
     if isinstance(there, dict) and isinstance(now, dict):
-        name = next(key for key in {**now, **there} if there.get(key) != now.get(key))
+        name = next(key for key in {**now, **there} if there.get(key, "no such setting") != now.get(key))
         there, now = there.get(name), now.get(name)
+    if isinstance(there, list) and isinstance(now, list):
+        there, now = (
+            ", ".join(part for part in one if part not in other) for one, other in ((there, now), (now, there))
+        )
     return f"{name} is {str(there)!a:.80} there and {str(now)!a:.80} now"
 
 
