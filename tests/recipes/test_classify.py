@@ -74,6 +74,7 @@ def read_of(tmp_path, table, **changes):
 
 
 RECURRENT = {"core": "lstm", "hidden": 3}
+BAG = {"core": "bag", "embedding": None}
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,8 @@ RECURRENT = {"core": "lstm", "hidden": 3}
         {**RECURRENT, "pool": "last", "both": False, "layers": 2},
         {**RECURRENT, "pool": "attention", "layers": 2},
         {**RECURRENT, "pool": "mean", "both": False},
+        BAG,
+        {**BAG, "bag": "counts", "dense": (4, 3), "balanced": True, "unit": "byte"},
     ],
     ids=str,
 )
@@ -167,7 +170,13 @@ def test_a_batch_in_groups_learns_what_it_learns_whole(classify, tmp_path):
         ({"core": "average", "layers": 2}, "layers, --no-both and --pool last are for recurrent cores; got --core av"),
         ({"core": "convolution", "both": False}, "are for recurrent cores; got --core convolution"),
         ({"core": "convolution", "pool": "last"}, "are for recurrent cores; got --core convolution"),
-        ({"core": "average", "hidden": 9}, "hidden is for cores that have units, an average has none; got 9"),
+        ({"core": "average", "hidden": 9}, "hidden is for cores that have units, this one has none; got 9"),
+        ({"dense": (4,)}, "bag and dense are for --core bag; got --core lstm"),
+        ({"bag": "counts"}, "bag and dense are for --core bag; got --core lstm"),
+        ({**BAG, "hidden": 9}, "hidden is for cores that have units, this one has none; got 9"),
+        ({**BAG, "pool": "mean"}, "embedding, vectors and pool are for cores over embeddings, and a bag of words has"),
+        ({**BAG, "dense": (4, 0)}, "dense is at most 64 layers of 1 to 65,536 units; got [4, 0]"),
+        ({**BAG, "windows": 3}, "--core bag is of words or other units, and these are series of numbers"),
         ({"widths": [2]}, "widths is for --core convolution; got --core lstm"),
         ({"core": "convolution", "widths": []}, "widths must be different numbers from 1 to 1024; got []"),
         ({"core": "convolution", "widths": [2, 2]}, "widths must be different numbers from 1 to 1024; got [2, 2]"),

@@ -13,6 +13,7 @@ from throughtime.data.batches import in_order
 from throughtime.data.encoders import Encoder
 from throughtime.errors import ArgumentError, plural
 from throughtime.metrics import class_scores, confusion_matrix, label_scores, negative_log_likelihood, star_scores
+from throughtime.models.bag import BagOfWords
 from throughtime.models.classifier import Classifier
 
 Kind = Literal["single", "ordinal", "multiple"]
@@ -78,7 +79,9 @@ def targets_of(labels: Sequence[tuple[str, ...]], classes: list[str], kind: Kind
 class TextClassifier:
     """A classifier, what encodes items (texts, or series T D) for it, and the names of its classes in their order."""
 
-    def __init__(self, model: Classifier, encoder: Encoder, classes: list[str], kind: Kind = "single") -> None:
+    def __init__(
+        self, model: Classifier | BagOfWords, encoder: Encoder, classes: list[str], kind: Kind = "single"
+    ) -> None:
         self.model, self.encoder, self.classes, self.kind = model, encoder, classes, kind
 
     def encoded(self, items: Sequence[Any]) -> list[Tensor]:

@@ -27,15 +27,17 @@ if TYPE_CHECKING:
     from throughtime.data.records import Labelled
     from throughtime.data.sources import Reading
     from throughtime.layers import Core
-    from throughtime.models.classifier import Classifier
+    from throughtime.models.bag import BagOfWords
+    from throughtime.models.classifier import ClassHead, Classifier
     from throughtime.models.text_classifier import ClassificationScore, TextClassifier
     from throughtime.recipes.class_data import ClassifyData
     from throughtime.recipes.labelled import Divided
 
-CoreName = CellName | Literal["convolution", "average"]
+CoreName = CellName | Literal["convolution", "average", "bag"]
 UnitName = Literal["word", "character", "subword", "byte"]
 WITHOUT_UNKNOWN = (None, "subword", "byte")  # units
 WIDEST = 1024  # steps that a filter may see
+DEEPEST, WIDEST_LAYER = 64, 65536  # hidden layers of a bag of words, and their units
 
 
 class Classify(Training):
@@ -100,12 +102,21 @@ class Classify(Training):
     vectors: VectorsPath = None
     frozen_updates: FrozenUpdates = 0
 
-    core: CoreName = Field("lstm", description="a recurrent cell, a convolution, or the mean of what it gets")
+    core: CoreName = Field(
+        "lstm", description="a recurrent cell, a convolution, the mean of what it gets, or a perceptron over words"
+    )
     both: bool = Field(True, description="of a recurrent core: read from both ends")
     hidden: fields.Hidden = 128
     layers: fields.Layers = 1
     widths: tuple[int, ...] = Field((3, 4, 5), description="of a convolution: steps that its filters see")
     embedding: int | None = Field(None, ge=1, le=65536, description="width of embeddings (that of --vectors, else 100)")
+    bag: Literal["binary", "counts"] = Field(
+        "binary", description="of --core bag: whether a text has a word, or how often"
+    )
+    dense: tuple[int, ...] = Field((), description="of --core bag: units of each hidden layer, such as 64,32")
+    places: int = Field(
+        0, ge=0, le=65536, description="of aligned sequences: so many places have embeddings of their own, added"
+    )
     pool: Literal["maximum", "mean", "last", "attention"] | None = Field(
         None, description="from all steps to one vector (mean of --core average, else maximum)"
     )
@@ -141,8 +152,8 @@ class Classify(Training):
             raise ValueError(f"frozen_updates needs --vectors; got {self.frozen_updates} and none")
         if not recurrent and (self.layers > 1 or not self.both or self.pool == "last"):
             raise ValueError(f"layers, --no-both and --pool last are for recurrent cores; got --core {self.core}")
-        if self.core == "average" and self.hidden != 128:
-            raise ValueError(f"hidden is for cores that have units, an average has none; got {self.hidden}")
+        if self.core in ("average", "bag") and self.hidden != 128:
+            raise ValueError(f"hidden is for cores that have units, this one has none; got {self.hidden}")
         if self.core != "convolution" and self.widths != (3, 4, 5):
             raise ValueError(f"widths is for --core convolution; got --core {self.core}")
         if not self.widths or len(set(self.widths)) < len(self.widths) or set(self.widths) - set(range(1, WIDEST + 1)):
@@ -151,6 +162,21 @@ class Classify(Training):
             what = f"{self.unit}s" if self.unit else "numbers"
             raise ValueError(
                 f"word_dropout needs units that can be unknown, which {what} cannot be; got {self.word_dropout}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _of_a_bag(self) -> Classify:
+        """Settings of a bag of words are not given of other cores, nor those of others of a bag."""
+        if self.core != "bag" and (self.bag != "binary" or self.dense):
+            raise ValueError(f"bag and dense are for --core bag; got --core {self.core}")
+        if self.core == "bag" and self.of_series:
+            raise ValueError("--core bag is of words or other units, and these are series of numbers; choose another")
+        if self.core == "bag" and (self.embedding or self.places or self.vectors or self.pool):
+            raise ValueError("embedding, places, vectors and pool are for cores over embeddings, which a bag has not")
+        if len(self.dense) > DEEPEST or not all(1 <= units <= WIDEST_LAYER for units in self.dense):
+            raise ValueError(
+                f"dense is at most {DEEPEST} layers of 1 to {WIDEST_LAYER:,} units; got {list(self.dense)!s:.80}"
             )
         return self
 
@@ -209,6 +235,9 @@ class Classify(Training):
     @property
     def made_of(self) -> str:
         """The core, for people."""
+        if self.core == "bag":
+            layers = f", hidden layers of {', '.join(map(str, self.dense))} units" if self.dense else ""
+            return f"perceptron over a bag of {self.unit}s ({self.bag}){layers}"
         if self.core == "average":
             return "average of values" if self.of_series else "average of embeddings"
         if self.core == "convolution":
@@ -267,7 +296,7 @@ class Classify(Training):
 
         return Batches(data.train.sequences, data.train.targets, rows=self.rows, seed=self.seed)
 
-    def model(self, data: ClassifyData) -> Classifier:
+    def model(self, data: ClassifyData) -> Classifier | BagOfWords:
         """A new model, on the device; its embeddings are the vectors that were taken, if any were."""
         weights = None
         if self.balanced:
@@ -276,24 +305,31 @@ class Classify(Training):
         encoder = data.encoder
         model = self.settled(data).model_of(encoder.vocab, len(data.classes), weights, channels=encoder.width)
         if data.taken is not None:
-            data.taken.fill(cast("nn.Embedding", model.embedding))
+            data.taken.fill(cast("Any", model).embedding)
         return model.to(device_of(self.device))
 
     def model_of(
         self, vocab: int | None, classes: int, weights: Tensor | None = None, *, channels: int | None = None
-    ) -> Classifier:
+    ) -> Classifier | BagOfWords:
         """A new model for so many classes, of a vocabulary of that size, or of so many channels of numbers."""
-        from throughtime.heads import classes as heads
+        from throughtime.models.bag import BagOfWords
         from throughtime.models.classifier import Classifier
 
+        rate, dropped, sizes = self.dropout, self.word_dropout or 0.0, self.dense
+        if self.core == "bag" and vocab is not None:
+            head, counts = self._head(sizes[-1] if sizes else vocab, classes, weights), self.bag == "counts"
+            return BagOfWords(vocab, head, hidden=sizes, counts=counts, dropout=rate, word_dropout=dropped)
         core = self._core(channels or self.embedding or 100)
-        head: Any
+        head = self._head(core.hidden, classes, weights)
+        pool, places = self._pool(core.hidden), self.places
+        return Classifier(vocab, core, pool, head, dropout=rate, word_dropout=dropped, places=places)
+
+    def _head(self, hidden: int, classes: int, weights: Tensor | None) -> ClassHead:
+        from throughtime.heads import classes as heads
+
         if self.labels == "single":
-            head = heads.Classes(core.hidden, classes, smoothing=self.smoothing, weights=weights)
-        else:
-            head = (heads.Ordinal if self.labels == "ordinal" else heads.Several)(core.hidden, classes)
-        dropped = self.word_dropout or 0.0
-        return Classifier(vocab, core, self._pool(core.hidden), head, dropout=self.dropout, word_dropout=dropped)
+            return heads.Classes(hidden, classes, smoothing=self.smoothing, weights=weights)
+        return (heads.Ordinal if self.labels == "ordinal" else heads.Several)(hidden, classes)
 
     def _core(self, width: int) -> Core[Any]:
         from throughtime.layers.convolve import Convolution, Direct
@@ -304,7 +340,7 @@ class Classify(Training):
         if self.core == "average":
             return Direct(width)
         make = both_ways if self.both else one_way
-        return make(self.core, width, self.hidden, self.layers, dropout=self.dropout)
+        return make(cast("CellName", self.core), width, self.hidden, self.layers, dropout=self.dropout)
 
     def _pool(self, hidden: int) -> nn.Module:
         from throughtime.layers.pool import AttentivePool, LastPool, MaximumPool, MeanPool
@@ -316,21 +352,22 @@ class Classify(Training):
             return AttentivePool(hidden, 64)
         return MaximumPool() if pool == "maximum" else MeanPool()
 
-    def frozen(self, model: Classifier, step: int) -> tuple[nn.Parameter, ...]:
+    def frozen(self, model: Classifier | BagOfWords, step: int) -> tuple[nn.Parameter, ...]:
         """The embeddings, as long as they are frozen."""
-        embedding = cast("nn.Embedding", model.embedding)
-        return (cast("nn.Parameter", embedding.weight),) if is_frozen(self.frozen_updates, step) else ()
+        if not is_frozen(self.frozen_updates, step):
+            return ()
+        return (cast("nn.Parameter", cast("Any", model).embedding.weight),)
 
-    def score(self, model: Classifier, data: ClassifyData, *, quick: bool) -> ClassificationScore:
+    def score(self, model: Classifier | BagOfWords, data: ClassifyData, *, quick: bool) -> ClassificationScore:
         """How well the held-out part is classified; `quick` looks at 2,000 of it at most."""
         part = data.valid.thinned(class_notes.QUICK) if quick else data.valid
         return self.reader(model, data).score_encoded(part.sequences, part.targets)
 
-    def sample(self, model: Classifier, data: ClassifyData, *, final: bool) -> str:
+    def sample(self, model: Classifier | BagOfWords, data: ClassifyData, *, final: bool) -> str:
         """The mistakes about the held-out part of which the model is surest; of 256 at most while training."""
         return class_notes.mistakes(self.reader(model, data), data.valid, final=final)
 
-    def reader(self, model: Classifier, data: ClassifyData) -> TextClassifier:
+    def reader(self, model: Classifier | BagOfWords, data: ClassifyData) -> TextClassifier:
         """The model with what encodes items, and the names of the classes."""
         from throughtime.models.text_classifier import TextClassifier
 
@@ -354,13 +391,13 @@ class Classify(Training):
             "data.json": to_bytes(data.facts),
         }
 
-    def card(self, model: Classifier, data: ClassifyData, score: Any) -> str:
+    def card(self, model: Classifier | BagOfWords, data: ClassifyData, score: Any) -> str:
         """What the model is, what it was made from, and how good it is."""
         size = sum(parameter.numel() for parameter in model.parameters())
         return class_notes.card(self, data, size, score)
 
 
-OF_TEXTS = ("text_column", "alphabet", "header_separator", "maximum_vocab", "vectors", "embedding")  # settings
+OF_TEXTS = ("places", "text_column", "alphabet", "header_separator", "maximum_vocab", "vectors", "embedding")  # settings
 OF_SERIES = ("id_column", "time_column", "value_columns", "windows")
 
 

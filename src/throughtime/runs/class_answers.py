@@ -9,7 +9,7 @@ from dataclasses import replace
 from io import StringIO
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from throughtime.errors import ArgumentError, DataError, plural
 from throughtime.recipes.classify import Classify
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from throughtime.data.encoders import Scales
     from throughtime.data.records import Source
     from throughtime.data.sources import Reading
+    from throughtime.models.classifier import Classifier
     from throughtime.models.text_classifier import Prediction, TextClassifier
 
 BLOCK = 4096  # items held at a time
@@ -184,7 +185,7 @@ class EventsLive:
         from throughtime.models.running import Running
 
         self.classifier, self.width = classifier, classifier.encoder.width or 1
-        self.running = Running(classifier.model)
+        self.running = Running(cast("Classifier", classifier.model))  # a bag is of words, and these are numbers
         self.wants = f"the {self.width} numbers of a time, with commas between (an empty line begins a new series)"
 
     def take(self, line: str) -> dict[str, Any] | None:
