@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from throughtime.layers import to_torch as to_torch
     from throughtime.layers.scan import scan as scan
     from throughtime.padded import Padded as Padded
+    from throughtime.recipes import Act as Act
     from throughtime.recipes import Classify as Classify
+    from throughtime.recipes import Forecast as Forecast
     from throughtime.recipes import Language as Language
+    from throughtime.recipes import Perceptron as Perceptron
+    from throughtime.recipes import Tag as Tag
     from throughtime.runs import load as load
     from throughtime.tally import Tally as Tally
     from throughtime.train import Progress as Progress
@@ -36,14 +40,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Act": "recipes",
     "Bidirectional": "layers",
     "Classify": "recipes",
+    "Forecast": "recipes",
     "Language": "recipes",
     "Padded": "padded",
+    "Perceptron": "recipes",
     "PlainLoopWarning": "kernels.run",
     "Progress": "train",
     "Recurrent": "layers",
     "Stack": "layers",
+    "Tag": "recipes",
     "Tally": "tally",
     "ThroughtimeError": "errors",
     "Window": "layers",
