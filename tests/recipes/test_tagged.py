@@ -23,12 +23,9 @@ def written(path, rows):
 
 
 def settled(tmp_path, rows, asked=None, repair=False):
-    file = read_tagged(written(tmp_path / "some.conll", rows), AS_IT_IS)
-    return settle(file, file, asked, repair=repair)
-
-
-def tags_of(file):
-    return [sentence.tags for sentence in file.sentences]
+    """A file with its tags as their scheme writes them, and that scheme."""
+    (file,), scheme = settle([read_tagged(written(tmp_path / "some.conll", rows), AS_IT_IS)], asked, repair=repair)
+    return file, scheme
 
 
 def test_a_packed_file_of_conllu_is_read_by_its_columns_and_what_is_left_out_is_counted(tmp_path):
@@ -83,17 +80,25 @@ def test_letters_have_the_tag_of_their_token_where_it_is_of_no_entity():
     assert in_letters(Sentence(3, ["to"], [])) == Sentence(3, ["t", "o"], [])
 
 
+def test_all_files_have_one_scheme(tmp_path):
+    whole = [
+        read_tagged(written(tmp_path / f"{i}.conll", [tags]), AS_IT_IS) for i, tags in enumerate((["O"], ["I-PER"]))
+    ]
+    files, scheme = settle(whole, None, repair=False)
+    assert (files, scheme) == (whole, "IOB1")
+
+
 @pytest.mark.parametrize("scheme", ["BIO", "IOBES", "BILOU"])
 def test_the_scheme_of_entities_is_found(tmp_path, scheme):
     rows = [convert_tags(tags, "BIO", scheme) for tags in [*BIO, ["B-PER", "I-PER", "I-PER"]]]
-    assert settled(tmp_path, rows).scheme == scheme
+    assert settled(tmp_path, rows)[1] == scheme
 
 
 def test_tags_of_no_entities_have_no_scheme(tmp_path):
-    assert settled(tmp_path, [["DET", "NOUN"]]).scheme is None
-    assert settled(tmp_path, [["I", "E", "O"]]).scheme is None  # letters without a type may be anything
-    assert settled(tmp_path, [["I", "O"]], "iob1").scheme == "IOB1"
-    assert settled(tmp_path, MIXED, "none").scheme is None
+    assert settled(tmp_path, [["DET", "NOUN"]])[1] is None
+    assert settled(tmp_path, [["I", "E", "O"]])[1] is None  # letters without a type may be anything
+    assert settled(tmp_path, [["I", "O"]], "iob1")[1] == "IOB1"
+    assert settled(tmp_path, MIXED, "none")[1] is None
 
 
 def test_tags_that_break_every_scheme_are_counted_and_refused_with_the_first_place(tmp_path):
@@ -111,11 +116,11 @@ def test_tags_that_break_every_scheme_are_counted_and_refused_with_the_first_pla
 
 
 def test_broken_tags_are_mended_when_asked_and_counted(tmp_path):
-    found = settled(tmp_path, MIXED, repair=True)
-    assert (found.scheme, found.train.repaired) == ("BIO", 2)
+    file, scheme = settled(tmp_path, MIXED, repair=True)
+    assert (scheme, file.repaired) == ("BIO", 2)
     mended = [["B-PER", "I-PER", "O"], ["B-LOC", "I-LOC", "O"], ["O", "B-LOC", "B-PER"], ["O", "B-PER", "I-PER"]]
-    assert tags_of(found.train) == tags_of(found.valid) == mended
-    assert settled(tmp_path, BIO, repair=True).train.repaired == 0
+    assert [sentence.tags for sentence in file.sentences] == mended
+    assert settled(tmp_path, BIO, repair=True)[0].repaired == 0
 
 
 def test_sentences_are_held_out_by_chance_and_seed_or_given(tmp_path):

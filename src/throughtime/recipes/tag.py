@@ -149,7 +149,7 @@ class Tag(Training):
 
     def advice(self, out: Path) -> tuple[str, ...]:
         """What may be done with a run."""
-        return tuple(f"throughtime {words}" for words in (f"predict {out} FILE", f"evaluate {out}", f"show {out}"))
+        return tuple(f"throughtime {words}" for words in (f"predict {out} FILE", f"stream {out}", f"evaluate {out}"))
 
     @property
     def made_of(self) -> str:
@@ -188,9 +188,11 @@ class Tag(Training):
 
     def divided(self) -> Learned:
         """The sentences to learn from and those that are held out. Raises `DataError` as `divide` and `settle` do."""
-        other = read_tagged(self.valid, self.reading) if self.valid else None
-        train, valid = divide(read_tagged(self.train, self.reading), other, held_out=self.held_out, seed=self.seed)
-        return settle(train, valid, self.scheme, repair=self.repair)
+        paths = [self.train, self.valid] if self.valid else [self.train]
+        files = [read_tagged(path, self.reading) for path in paths]
+        (train, *others), scheme = settle(files, self.scheme, repair=self.repair)
+        valid = others[0] if others else None
+        return Learned(*divide(train, valid, held_out=self.held_out, seed=self.seed), scheme)
 
     @property
     def view(self) -> View:
@@ -403,8 +405,6 @@ def _facts(found: Learned, lexicon: Lexicon, parts: list[Part]) -> dict[str, Any
             f"{name}_unknown": sum(count for word, count in words.items() if not lexicon.features(word)[0]),
         }
     facts["valid_unlearned"] = sum(tag not in known for some in parts[1].tags for tag in some)
-    facts["repaired_tags"] = found.train.repaired + found.valid.repaired
-    same = found.train.path == found.valid.path
-    for what, count in found.train.left_out.items():
-        facts[what] = count + (0 if same else found.valid.left_out[what])
-    return facts
+    files = (found.train,) if found.train.path == found.valid.path else (found.train, found.valid)
+    facts["repaired_tags"] = sum(file.repaired for file in files)
+    return facts | {what: sum(file.left_out[what] for file in files) for what in found.train.left_out}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -139,9 +139,9 @@ def _held_out(file: TaggedFile, share: float, seed: int) -> tuple[TaggedFile, Ta
 
 
 def settle(
-    train: TaggedFile, valid: TaggedFile, asked: SchemeName | Literal["none"] | None, *, repair: bool
-) -> Learned:
-    """The same sentences, with the scheme that their tags keep to: the one that was asked for, or the first that fits.
+    files: Sequence[TaggedFile], asked: SchemeName | Literal["none"] | None, *, repair: bool
+) -> tuple[list[TaggedFile], Scheme | None]:
+    """The same files, and the scheme that all their tags keep to: the one that was asked for, or the first that fits.
 
     Tags look like those of entities if each is O, or a letter of B I E S L U with a dash and a type, one at least. Of
     tags that keep to no scheme the errors are counted, and refused, or with `repair` mended: read as conlleval reads
@@ -151,18 +151,16 @@ def settle(
     """
     from throughtime.metrics import fitting_schemes
 
-    both = train.sentences + valid.sentences
-    if asked == "none" or (asked is None and not _are_entities(tag for sentence in both for tag in sentence.tags)):
-        return Learned(train, valid, None)
-    if asked is None:
-        fitting = fitting_schemes(sentence.tags for sentence in both)
-        if fitting:
-            return Learned(train, valid, fitting[0])
-        scheme = _nearest(both)
-    else:
+    every = [sentence.tags for file in files for sentence in file.sentences]
+    if asked == "none" or (asked is None and not _are_entities(tag for tags in every for tag in tags)):
+        return list(files), None
+    if asked is not None:
         scheme = cast("Scheme", asked.upper())
-    train, valid = (_held_to(file, scheme, repair=repair, asked=asked is not None) for file in (train, valid))
-    return Learned(train, valid, scheme)
+    elif fitting := fitting_schemes(every):
+        return list(files), fitting[0]
+    else:
+        scheme = _nearest(every)
+    return [_held_to(file, scheme, repair=repair, asked=asked is not None) for file in files], scheme
 
 
 def _are_entities(tags: Iterable[str]) -> bool:
@@ -177,12 +175,11 @@ def _are_entities(tags: Iterable[str]) -> bool:
     return found
 
 
-def _nearest(sentences: list[Sentence]) -> Scheme:
+def _nearest(tags: list[list[str]]) -> Scheme:
     """The scheme that the fewest tags break."""
     from throughtime.metrics import count_errors
 
     schemes: tuple[Scheme, ...] = ("BIO", "IOB1", "IOE", "IOE1", "IOBES", "BILOU")
-    tags = [sentence.tags for sentence in sentences]
     return min(schemes, key=lambda scheme: sum(count_errors(tags, scheme).faults.values()))
 
 
