@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from throughtime.errors import ArgumentError
-from throughtime.layers.embed import fill_embedding
+from throughtime.layers.embed import PlacedEmbedding, fill_embedding
 
 
 def drawn(rows, width):
@@ -53,3 +53,17 @@ def test_what_does_not_fit_leaves_the_embedding_as_it_was(places, vectors, says)
     with pytest.raises(ArgumentError, match=says):
         fill_embedding(embedding, np.array(places), vectors.astype(np.float32))
     assert torch.equal(embedding.weight, before)
+
+
+def test_a_place_moves_a_symbol_and_learns():
+    embedding = PlacedEmbedding(5, 3, places=4)
+    ids = torch.tensor([[1, 1, 2, 0, 1, 3], [4, 4, 4, 4, 4, 4]])
+    seen = embedding(ids)
+    for row, place in ((0, 0), (0, 2), (1, 3)):
+        torch.testing.assert_close(seen[row, place], embedding.weight[ids[row, place]] + embedding.places[place])
+    torch.testing.assert_close(seen[1, 4:], seen[1, 3:4].expand(2, 3))  # beyond the last place
+    torch.testing.assert_close(embedding(ids[:, :2]), seen[:, :2])
+    seen.sum().backward()
+    assert embedding.places.grad[:, 0].tolist() == [2, 2, 2, 6]
+    with pytest.raises(ArgumentError, match="places must be at least 1; got 0"):
+        PlacedEmbedding(5, 3, places=0)

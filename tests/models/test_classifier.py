@@ -112,3 +112,8 @@ def test_numbers_go_to_the_core_as_they_are():
 def test_what_does_not_fit_is_refused(options, says):
     with pytest.raises(ArgumentError, match=says):
         make(**options)
+
+
+def test_numbers_have_no_places_of_symbols():
+    with pytest.raises(ArgumentError, match="places are for symbols: these inputs are numbers"):
+        Classifier(None, Direct(3), MeanPool(), Classes(3, 2), places=4)

@@ -150,7 +150,7 @@ def letters_in(letters: str, alphabet: str, where: str) -> str:
 
     Raises `DataError` with the first letter that is not.
     """
-    known = ALPHABETS.get(alphabet, alphabet)
+    known = ALPHABETS.get(alphabet, alphabet.upper())
     capitals = letters.upper() if letters.isascii() else "".join(map(_capital, letters))
     if strange := set(capitals) - set(known):
         place = min(capitals.index(letter) for letter in strange)

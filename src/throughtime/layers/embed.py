@@ -1,13 +1,39 @@
-"""Embeddings that begin with vectors that were learned before."""
+"""Embeddings that know the place, and embeddings that begin with vectors that were learned before."""
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from throughtime.errors import ArgumentError
 
 FEWEST = 2  # vectors that have a deviation
+
+
+class PlacedEmbedding(nn.Embedding):
+    """Embeddings of symbols plus embeddings of the places they stand at, for sequences that are aligned.
+
+    Formula: E x_t + P_t; what stands beyond the last of the places has its P.
+    Shapes: ids B T, outputs B T D, P places D.
+
+    >>> embedding = PlacedEmbedding(3, 2, places=4)
+    >>> x = embedding(torch.tensor([[1, 1, 1, 1, 1]]))
+    >>> bool((x[0, 0] == x[0, 1]).all()), bool((x[0, 3] == x[0, 4]).all())
+    (False, True)
+    """
+
+    def __init__(self, vocab: int, width: int, *, places: int) -> None:
+        if places < 1:
+            raise ArgumentError(f"places must be at least 1; got {places}")
+        super().__init__(vocab, width)
+        self.places = nn.Parameter(torch.empty(places, width))
+        nn.init.normal_(self.places, std=width**-0.5)
+
+    def forward(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """A symbol's embedding, moved by its place."""
+        places = torch.arange(ids.shape[1], device=ids.device).clamp(max=len(self.places) - 1)
+        return super().forward(ids) + self.places[places]
 
 
 @torch.no_grad()

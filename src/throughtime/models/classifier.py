@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from throughtime.data.batches import SequenceBatch
 from throughtime.errors import ArgumentError
 from throughtime.layers import Core, VariationalDropout
+from throughtime.layers.embed import PlacedEmbedding
 from throughtime.padded import Padded
 from throughtime.tally import Tally
 
@@ -32,7 +33,8 @@ class Classifier(nn.Module):
     Formula: p(class | x_1 ... x_T) = head(pool(core(E x_1, ..., E x_T)))
 
     Where `vocab` is None the inputs are numbers (B T D), which go to the core as they are. Dropout falls on the
-    embeddings and on the pooled vector; `word_dropout` makes a symbol unknown (id 0) now and then while training.
+    embeddings and on the pooled vector; `word_dropout` makes a symbol unknown (id 0) now and then while training. So many
+    `places` have embeddings of their own, which are added.
 
     >>> from throughtime.cells import LSTM
     >>> from throughtime.heads.classes import Classes
@@ -53,13 +55,20 @@ class Classifier(nn.Module):
         *,
         dropout: float = 0.0,
         word_dropout: float = 0.0,
+        places: int = 0,
     ) -> None:
         super().__init__()
         if not 0 <= word_dropout < 1:
             raise ArgumentError(f"word_dropout must be in 0..1; got {word_dropout}")
         if word_dropout and vocab is None:
             raise ArgumentError("word_dropout is for symbols: these inputs are numbers")
-        self.embedding = None if vocab is None else nn.Embedding(vocab, core.width)
+        if places and vocab is None:
+            raise ArgumentError("places are for symbols: these inputs are numbers")
+        self.embedding: nn.Embedding | None = None
+        if vocab is not None and places:
+            self.embedding = PlacedEmbedding(vocab, core.width, places=places)
+        elif vocab is not None:
+            self.embedding = nn.Embedding(vocab, core.width)
         if self.embedding is not None:
             nn.init.normal_(self.embedding.weight, std=core.width**-0.5)  # of norm 1, about, however wide
         self.core, self.pool, self.head, self.word_dropout = core, pool, head, word_dropout

@@ -114,8 +114,8 @@ class Classify(Training):
         "binary", description="of --core bag: whether a text has a word, or how often"
     )
     dense: tuple[int, ...] = Field((), description="of --core bag: units of each hidden layer, such as 64,32")
-    places: int = Field(
-        0, ge=0, le=65536, description="of aligned sequences: so many places have embeddings of their own, added"
+    aligned: int = Field(
+        0, ge=0, le=65536, description="of letters whose place counts: so many places have embeddings, which are added"
     )
     pool: Literal["maximum", "mean", "last", "attention"] | None = Field(
         None, description="from all steps to one vector (mean of --core average, else maximum)"
@@ -172,8 +172,10 @@ class Classify(Training):
             raise ValueError(f"bag and dense are for --core bag; got --core {self.core}")
         if self.core == "bag" and self.of_series:
             raise ValueError("--core bag is of words or other units, and these are series of numbers; choose another")
-        if self.core == "bag" and (self.embedding or self.places or self.vectors or self.pool):
-            raise ValueError("embedding, places, vectors and pool are for cores over embeddings, which a bag has not")
+        if self.core == "bag" and (self.embedding or self.vectors or self.pool):
+            raise ValueError("embedding, vectors and pool are for cores over embeddings, and a bag of words has none")
+        if self.core == "bag" and self.aligned:
+            raise ValueError(f"aligned is for cores that know places, and a bag does not; got {self.aligned}")
         if len(self.dense) > DEEPEST or not all(1 <= units <= WIDEST_LAYER for units in self.dense):
             raise ValueError(
                 f"dense is at most {DEEPEST} layers of 1 to {WIDEST_LAYER:,} units; got {list(self.dense)!s:.80}"
@@ -321,7 +323,7 @@ class Classify(Training):
             return BagOfWords(vocab, head, hidden=sizes, counts=counts, dropout=rate, word_dropout=dropped)
         core = self._core(channels or self.embedding or 100)
         head = self._head(core.hidden, classes, weights)
-        pool, places = self._pool(core.hidden), self.places
+        pool, places = self._pool(core.hidden), self.aligned
         return Classifier(vocab, core, pool, head, dropout=rate, word_dropout=dropped, places=places)
 
     def _head(self, hidden: int, classes: int, weights: Tensor | None) -> ClassHead:
@@ -397,7 +399,8 @@ class Classify(Training):
         return class_notes.card(self, data, size, score)
 
 
-OF_TEXTS = ("places", "text_column", "alphabet", "header_separator", "maximum_vocab", "vectors", "embedding")  # settings
+# Settings of one kind of data alone:
+OF_TEXTS = ("aligned", "text_column", "alphabet", "header_separator", "maximum_vocab", "vectors", "embedding")
 OF_SERIES = ("id_column", "time_column", "value_columns", "windows")
 
 
