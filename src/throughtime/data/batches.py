@@ -85,7 +85,7 @@ def in_order(
 ) -> list[tuple[NDArray[np.int64], SequenceBatch]]:
     """All sequences once, sorted by length, in batches of so many rows with the places where these stood."""
     _check(sequences, targets, rows)
-    order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
+    order = np.argsort([sequence.shape[0] for sequence in sequences], kind="stable")
     parts = [order[first : first + rows] for first in range(0, len(order), rows)]
     return [(part, gathered(sequences, targets, part)) for part in parts]
 

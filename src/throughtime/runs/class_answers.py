@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -99,7 +100,7 @@ class ClassAnswers:
         while block := list(islice(stream, BLOCK)):
             sequences = self.classifier.encoded([record.item for record in block])
             self.items += len(block)
-            self.units += sum(map(len, sequences))
+            self.units += sum(sequence.shape[0] for sequence in sequences)
             self.unknown += encoder.unknown(sequences)
             predictions = self.classifier.predict_encoded(sequences)
             yield [Said(record.row, one) for record, one in zip(block, predictions, strict=True)]
@@ -108,7 +109,8 @@ class ClassAnswers:
         """A row of CSV, in which ; stands between several labels."""
         shares = answer.prediction.probabilities.values()
         every = [f"{share:.6g}" for share in shares] if self.every else []
-        return _csv([answer.row, ";".join(answer.prediction.labels), f"{max(shares):.6g}", *every])
+        row = str(answer.row) if isinstance(answer.row, int) else _cell(answer.row)
+        return ",".join([row, _cell(";".join(answer.prediction.labels)), f"{max(shares):.6g}", *every])
 
     def facts(self, answer: Said) -> dict[str, Any]:
         """The row, its labels and how sure they are."""
@@ -125,6 +127,12 @@ class ClassAnswers:
         return (
             f"{items}, {counts.empty_texts:,} of them empty; {self.unknown:,} of {self.units:,} {encoder.unit}s unknown"
         )
+
+
+@lru_cache(maxsize=4096)
+def _cell(text: str) -> str:
+    """A cell of a row of CSV; labels come again and again."""
+    return _csv(["", text])[1:]
 
 
 def _csv(cells: list[Any]) -> str:
@@ -197,7 +205,7 @@ class EventsLive:
         if len(values) != self.width:
             raise DataError(f"{len(values)} numbers; give {self.wants}")
         x = self.classifier.encoded([values[None]])[0][0]
-        said = self.classifier.said(self.running.step(x).double().cpu().numpy())
+        said = self.classifier.said(self.running.step(x).double().cpu().numpy()[None])[0]
         return {"time": self.running.steps, **_facts(said)}
 
     def plain(self, facts: dict[str, Any]) -> str:
