@@ -94,14 +94,17 @@ class TextClassifier:
 
     def predict_encoded(self, sequences: Sequence[Tensor]) -> list[Prediction]:
         """What is said of items, given by their ids or numbers."""
-        return [self.said(row) for row in self.log_probabilities_encoded(sequences)]
+        return self.said(self.log_probabilities_encoded(sequences))
 
-    def said(self, logs: NDArray[np.float64]) -> Prediction:
-        """What log p of every class comes to."""
-        shares = np.exp(logs)
-        likely = np.flatnonzero(shares > 0.5) if self.kind == "multiple" else [int(shares.argmax())]
-        probabilities = {name: float(share) for name, share in zip(self.classes, shares, strict=True)}
-        return Prediction(tuple(self.classes[i] for i in likely), probabilities)
+    def said(self, logs: NDArray[np.float64]) -> list[Prediction]:
+        """What log p of every class (N K) comes to."""
+        shares, names = np.exp(logs), self.classes
+        if self.kind == "multiple":
+            labels = [tuple(names[i] for i in np.flatnonzero(row)) for row in shares > 0.5]
+        else:
+            labels = [(names[best],) for best in shares.argmax(1).tolist()]
+        rows = zip(labels, shares.tolist(), strict=True)
+        return [Prediction(some, dict(zip(names, row, strict=True))) for some, row in rows]
 
     def log_probabilities(self, items: Sequence[Any]) -> NDArray[np.float64]:
         """log p of every class, N K, in the order of the items."""
