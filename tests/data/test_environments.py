@@ -6,7 +6,7 @@ import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 from scipy.linalg import solve_discrete_are
 
-from throughtime.data.demonstrators import Recorder, cart_pole_gains, corrected, demonstrator_of, recorded
+from throughtime.data.demonstrators import cart_pole_gains, corrected, demonstrator_of, recorded
 from throughtime.data.environments import Environment, Player, Returns, seed_of
 from throughtime.errors import ArgumentError, DataError, MissingExtraError
 
@@ -202,8 +202,3 @@ def test_a_learner_acts_and_the_demonstrator_tells_what_it_would_have_done():
 def test_where_nobody_knows_how_to_act_a_file_is_asked_for(toy):
     with Environment(toy()) as environment, pytest.raises(ArgumentError, match=r"--demonstrations FILE.*CartPole-v1"):
         demonstrator_of(environment)
-    with (
-        Environment(toy(done=Box(0, 1, (1,), np.float32))) as environment,
-        pytest.raises(ArgumentError, match="noise is for actions that are one of several"),
-    ):
-        Recorder(environment, noise=0.1)

@@ -79,7 +79,8 @@ def numbers(tmp_path_factory):
 
 
 def act(file, **changes):
-    return Act(**({"env": "Cue-v0", "demonstrations": file, "hide": (1,)} | SIZES | PLAYED | changes))
+    settings = {"env": "Cue-v0", "demonstrations": file, "hide": (1,)} | SIZES | changes
+    return Act(**(PLAYED if settings["env"] else {}) | settings)
 
 
 def trained(recipe, out, steps=None):
@@ -299,6 +300,9 @@ SETTINGS = {
     "nothing": ({}, "env and demonstrations are both missing"),
     "corrections": ({"demonstrations": "x", "corrections": 1}, "corrections need a demonstrator"),
     "groups": ({"env": "x", "accumulate": 17}, "accumulate is at most lanes, 16; got 17"),
+    "made": ({"demonstrations": "x", "noise": 0.1}, "episodes and noise are for demonstrations that are made"),
+    "corrected": ({"env": "x", "corrected_episodes": 3}, "corrected_episodes needs --corrections; got 3 and none"),
+    "played": ({"demonstrations": "x", "rollouts": 3}, "rollouts and validation_rollouts are for an environment"),
     "negative": ({"env": "x", "hide": (-1,)}, "hide does not fit: the numbers of an observation are counted from 0"),
 }
 

@@ -82,12 +82,8 @@ class Recorder:
     """
 
     def __init__(self, environment: Environment, *, noise: float = 0.0, learner: Player | None = None) -> None:
-        if noise and not environment.discrete:
-            raise ArgumentError(
-                f"noise is for actions that are one of several, which those of {environment.name} are not"
-            )
-        self.environment, self.noise, self.learner = environment, noise, learner
         self.demonstrator = demonstrator_of(environment)
+        self.environment, self.noise, self.learner = environment, noise, learner
         self._seen: list[Observation] = []
         self._said: list[Action] = []
         self._chance = np.random.default_rng(0)

@@ -178,7 +178,8 @@ class Policy:
         Gives log p of every action (T K), or actions (T A), and the state after the last.
         """
         seen = torch.from_numpy(self.picked(observations))[None].to(self._device)
-        resets = torch.from_numpy(begins)[None].to(self._device)
+        begins = begins & (np.arange(len(begins)) > 0) if state is None else begins  # a new state is a beginning
+        resets = torch.from_numpy(begins)[None].to(self._device) if begins.any() else None
         with self._at_rest():
             features, state = self.model.features(Padded.full(seen), state, resets)
             return self.model.answers(features.data)[0].cpu().numpy(), state

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CoreName = CellName | Literal["none"]
 QUICK_STEPS = 20_000  # of held-out episodes, about, that are judged while training
 SHOWN = 64  # actions of a sample
+EPISODES, NOISE, CORRECTED, ROLLOUTS, VALIDATION_ROLLOUTS = 100, 0.2, 20, 100, 10  # where nothing else is said
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ class Act(Training):
     hide: tuple[int, ...] = Field(
         (), description="numbers of an observation, from 0, that the policy does not see, such as 1,3"
     )
-    episodes: int = Field(100, ge=2, le=100_000, description="episodes that are made, without --demonstrations")
-    noise: fields.Rate = Field(0.2, description="share of actions, while episodes are made, that are left to chance")
+    episodes: int = Field(EPISODES, ge=2, le=100_000, description="episodes that are made, without --demonstrations")
+    noise: fields.Rate = Field(NOISE, description="share of actions, while episodes are made, that are left to chance")
     corrections: int = Field(0, ge=0, le=100, description="rounds in which the learner acts and is corrected")
-    corrected_episodes: int = Field(20, ge=1, le=100_000, description="episodes of such a round")
+    corrected_episodes: int = Field(CORRECTED, ge=1, le=100_000, description="episodes of such a round")
 
     core: CoreName = Field("lstm", description="a recurrent cell, or none: the same policy without a state")
     hidden: fields.Hidden = 32
@@ -71,8 +72,10 @@ class Act(Training):
 
     lanes: int = Field(16, ge=1, le=65536, description="episodes that are read side by side")
     steps: int = Field(50, ge=1, le=65536, description="steps of a chunk, through which gradients go back")
-    rollouts: int = Field(100, ge=1, le=100_000, description="episodes that the policy plays at the end")
-    validation_rollouts: int = Field(10, ge=1, le=10_000, description="and at evaluations, to find the best weights")
+    rollouts: int = Field(ROLLOUTS, ge=1, le=100_000, description="episodes that the policy plays at the end")
+    validation_rollouts: int = Field(
+        VALIDATION_ROLLOUTS, ge=1, le=10_000, description="and at evaluations, to find the best weights"
+    )
     epochs: fields.Epochs = Field(None, description="bound on the passes over the episodes (20 when none is given)")
     learning_rate: fields.LearningRate = 0.005
     evaluate_every: fields.EvaluateEvery = 200
@@ -90,6 +93,12 @@ class Act(Training):
             raise ValueError("env and demonstrations are both missing: give --env CartPole-v1 or --demonstrations FILE")
         if self.corrections and (self.env is None or self.demonstrations is not None):
             raise ValueError("corrections need a demonstrator: give --env CartPole-v1, and no --demonstrations")
+        if self.demonstrations is not None and (self.episodes, self.noise) != (EPISODES, NOISE):
+            raise ValueError("episodes and noise are for demonstrations that are made; got --demonstrations with them")
+        if self.corrected_episodes != CORRECTED and not self.corrections:
+            raise ValueError(f"corrected_episodes needs --corrections; got {self.corrected_episodes} and none")
+        if self.env is None and (self.rollouts, self.validation_rollouts) != (ROLLOUTS, VALIDATION_ROLLOUTS):
+            raise ValueError("rollouts and validation_rollouts are for an environment; give --env, or leave them out")
         if self.accumulate > self.lanes:
             raise ValueError(f"accumulate is at most lanes, {self.lanes}; got {self.accumulate}")
         return self
@@ -150,18 +159,12 @@ class Act(Training):
 
     def _divided(self, found: Demonstrations, actions: int, told: tuple[str, ...]) -> ActData:
         """Some of the episodes held out, all without what is hidden, and what there is to know of them."""
-        from throughtime.data.splits import shuffled
-        from throughtime.recipes.demonstrated import counted, measured, without
+        from throughtime.recipes.demonstrated import counted, divided, measured, seen_of
 
-        seen = self._seen(found.names)
-        if len(found.episodes) < 2:
-            raise DataError("one episode is too few to hold some out; give two at least")
+        seen = seen_of(found.names, self.hide)
         if found.discrete and actions < 2:
             raise DataError("the demonstrations have one action only, 0: nothing is to be told apart")
-        count = min(max(1, round(self.held_out * len(found.episodes))), len(found.episodes) - 1)
-        order = shuffled(len(found.episodes), self.seed).tolist()
-        learned = [without(found.episodes[place], seen) for place in sorted(order[count:])]
-        judged = [without(found.episodes[place], seen) for place in sorted(order[:count])]
+        learned, judged = divided(found.episodes, seen, held_out=self.held_out, seed=self.seed)
         facts = {
             "demonstrations": str(self.demonstrations) if self.demonstrations else None,
             "environment": self.env,
@@ -176,17 +179,6 @@ class Act(Training):
             "corrected_episodes": 0,
         }
         return ActData(learned, judged, facts, told)
-
-    def _seen(self, names: tuple[str, ...]) -> list[int]:
-        """The numbers of an observation that the policy sees."""
-        beyond = [place for place in self.hide if place >= len(names)]
-        if beyond:
-            raise ArgumentError(
-                f"hide {beyond[0]} is beyond the {len(names)} numbers of an observation, 0 to {len(names) - 1}"
-            )
-        if len(self.hide) == len(names):
-            raise ArgumentError(f"hide leaves nothing to see: all {len(names)} numbers of an observation are in it")
-        return [place for place in range(len(names)) if place not in self.hide]
 
     def batches(self, data: ActData) -> EpisodeLanes:
         """The training part in lanes."""

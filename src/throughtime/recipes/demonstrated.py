@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from throughtime.data.environments import Environment
 from throughtime.data.episode_files import Demonstrations
 from throughtime.data.episodes import Episode
-from throughtime.errors import DataError
+from throughtime.data.splits import shuffled
+from throughtime.errors import ArgumentError, DataError
 
 STILL = 1e-6  # of a number's size, below which it does not vary
 
@@ -32,6 +33,39 @@ def check_fits(found: Demonstrations, environment: Environment) -> None:
 
 def _described(discrete: bool, actions: int) -> str:
     return f"one of {actions}" if discrete else f"{actions} numbers"
+
+
+def seen_of(names: Sequence[str], hide: Sequence[int]) -> list[int]:
+    """The numbers of an observation that are not hidden.
+
+    >>> seen_of(("x", "v", "angle"), (1,))
+    [0, 2]
+
+    Raises `ArgumentError` for what is hidden and not there, and where nothing is left.
+    """
+    beyond = [place for place in hide if place >= len(names)]
+    if beyond:
+        last = len(names) - 1
+        raise ArgumentError(f"hide {beyond[0]} is beyond the {len(names)} numbers of an observation, 0 to {last}")
+    if len(hide) == len(names):
+        raise ArgumentError(f"hide leaves nothing to see: all {len(names)} numbers of an observation are in it")
+    return [place for place in range(len(names)) if place not in hide]
+
+
+def divided(
+    episodes: Sequence[Episode], seen: Sequence[int], *, held_out: float, seed: int
+) -> tuple[list[Episode], list[Episode]]:
+    """Episodes to learn from and those that are held out, one of each at least, without what is not seen.
+
+    Raises `DataError` when there are too few.
+    """
+    if len(episodes) < 2:
+        raise DataError("one episode is too few to hold some out; give two at least")
+    count = min(max(1, round(held_out * len(episodes))), len(episodes) - 1)
+    order = shuffled(len(episodes), seed).tolist()
+    learned, judged = sorted(order[count:]), sorted(order[:count])
+    parts = ([without(episodes[place], seen) for place in places] for places in (learned, judged))
+    return next(parts), next(parts)
 
 
 def without(episode: Episode, seen: Sequence[int]) -> Episode:
