@@ -16,7 +16,7 @@ from throughtime.models.classifier import Classifier
 from throughtime.models.tagger import Tagger
 from throughtime.models.tagging import TaggingModel
 from throughtime.models.text_classifier import TextClassifier, targets_of
-from throughtime.runs.mistakes import Items, Sentences, Wanted, of_classifier, of_tagger
+from throughtime.runs.mistakes import Items, TaggedSentences, Wanted, of_classifier, of_tagger
 
 WORDS = ["bad", "fine", "film", "so"]
 
@@ -123,7 +123,7 @@ def test_the_words_that_made_a_tag_wrong(by, imitated):
     true = [list(one.tags) for one in said]
     true[1][1:3] = ["Q", "V" if said[1].tags[2] != "V" else "N"]  # Q was never learned
     true[2][0] = "N" if said[2].tags[0] != "N" else "X"
-    given = Sentences([f"a.conll, line {i}" for i in (1, 4, 9)], sentences, true)
+    given = TaggedSentences([f"a.conll, line {i}" for i in (1, 4, 9)], sentences, true)
     found = of_tagger(trained, given, Wanted(by=by))
     assert (found.judged, found.wrong, found.items) == (3, 2, "sentences")
     sure = {"a.conll, line 4": max(said[1].probabilities[1:3]), "a.conll, line 9": said[2].probabilities[0]}
@@ -145,7 +145,7 @@ def test_tags_are_compared_as_they_are_written_and_weighed_as_they_were_learned(
     trained = tagger("BIO", "IOBES", ["O", "S-A", "B-A", "I-A", "E-A"])
     (said,) = trained.tag([["dogs", "bark", "dogs"]])
     true = ["O" if tag != "O" else "B-A" for tag in said.tags]
-    found = of_tagger(trained, Sentences(["f, line 1"], [["dogs", "bark", "dogs"]], [true]), Wanted())
+    found = of_tagger(trained, TaggedSentences(["f, line 1"], [["dogs", "bark", "dogs"]], [true]), Wanted())
     (one,) = found.mistakes
     assert (one.answer, one.truth) == (said.tags[one.at], true[one.at])
     assert np.isfinite(one.weights).all()

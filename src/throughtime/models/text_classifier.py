@@ -136,9 +136,13 @@ class TextClassifier:
 
     def score_encoded(self, sequences: Sequence[Tensor], targets: Tensor) -> ClassificationScore:
         """How well encoded items are classified, given their targets. Raises `ArgumentError` when there are none."""
-        if not len(sequences):
+        return self.score_logs(self.log_probabilities_encoded(sequences), targets)
+
+    def score_logs(self, logs: NDArray[np.float64], targets: Tensor) -> ClassificationScore:
+        """How well items are classified by log p of every class (N K). Raises as `score_encoded` does."""
+        if not len(logs):
             raise ArgumentError(f"there are no {self.encoder.items} to judge a classifier by; give one at least")
-        logs, truth = self.log_probabilities_encoded(sequences), targets.numpy()
+        truth = targets.numpy()
         if self.kind == "multiple":
             logs_of_not = np.log(np.maximum(-np.expm1(logs), np.finfo(float).tiny))
             nats = -float(np.where(truth == 1, logs, logs_of_not).sum(1).mean())

@@ -19,6 +19,7 @@ from throughtime.recipes.transfer import Sha256, VectorFacts
 from throughtime.runs.asked import Asked, Judged
 from throughtime.runs.class_answers import ClassAnswers, EventsLive, SeriesLive, TextLive, of_file
 from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled, units_of
+from throughtime.runs.judging import sureness
 from throughtime.runs.language import vector_rows
 from throughtime.runs.mistakes import Items, Mistakes, Wanted, of_classifier
 
@@ -146,11 +147,16 @@ def evaluate(home: Path, recipe: Classify, asked: Asked) -> Judged:
     classifier = load(home, recipe)
     given = _given(home, recipe, asked, classifier.classes)
     sequences = classifier.encoded([example.item for example in given.examples])
-    score = classifier.score_encoded(sequences, classifier.targets(given.labels))
+    logs, targets = classifier.log_probabilities_encoded(sequences), classifier.targets(given.labels)
+    score = classifier.score_logs(logs, targets)
     unknown, units = classifier.encoder.unknown(sequences), sum(map(len, sequences))
     facts = {**score.to_json(), **score.tables, "unknown_units": unknown, "units": units, "skipped_rows": given.skipped}
     counted = {"unknown": f"{unknown:,} of {units:,} {recipe.unit}s"} if recipe.unit else {"times": f"{units:,}"}
-    return Judged(facts, _told(score, counted | {"rows skipped": f"{given.skipped:,}"}), given.notes)
+    counted["rows skipped"] = f"{given.skipped:,}"
+    if recipe.labels == "multiple":
+        return Judged(facts, _told(score, counted), given.notes)
+    sure = sureness(logs, targets.numpy(), classifier.classes, title=home.absolute().name)
+    return Judged(facts | sure.facts, _told(score, sure.rows | counted), given.notes, sure.pictures)
 
 
 def mistakes(home: Path, recipe: Classify, asked: Asked, wanted: Wanted) -> Mistakes:

@@ -107,15 +107,15 @@ def _item(classifier: TextClassifier, given: Items, wrong: Wrong, by: By) -> Mis
 
 
 @dataclass(frozen=True)
-class Sentences:
-    """Sentences to tag: where each stands, its words, its true tags."""
+class TaggedSentences:
+    """TaggedSentences to tag: where each stands, its words, its true tags."""
 
     wheres: Sequence[str]
     tokens: Sequence[Sequence[str]]
     tags: Sequence[Sequence[str]]
 
 
-def of_tagger(tagger: Tagger, given: Sentences, wanted: Wanted, notes: tuple[str, ...] = ()) -> Mistakes:
+def of_tagger(tagger: Tagger, given: TaggedSentences, wanted: Wanted, notes: tuple[str, ...] = ()) -> Mistakes:
     """The sentences of which one tag is wrong and was given with most certainty; the words that mattered for it."""
     from throughtime.inspect.attribution import at_rest
 
@@ -127,7 +127,7 @@ def of_tagger(tagger: Tagger, given: Sentences, wanted: Wanted, notes: tuple[str
     return Mistakes(mistakes, len(given.tokens), len(places), "sentences", notes)
 
 
-def _wrong_tags(given: Sentences, said: Sequence[Tagged]) -> Iterator[tuple[int, int]]:
+def _wrong_tags(given: TaggedSentences, said: Sequence[Tagged]) -> Iterator[tuple[int, int]]:
     """The sentences with wrong tags, and in each the place of the surest."""
     for number, (one, true) in enumerate(zip(said, given.tags, strict=True)):
         wrong = [place for place, (tag, truth) in enumerate(zip(one.tags, true, strict=True)) if tag != truth]
@@ -135,7 +135,7 @@ def _wrong_tags(given: Sentences, said: Sequence[Tagged]) -> Iterator[tuple[int,
             yield number, max(wrong, key=lambda place: float(one.probabilities[place]))
 
 
-def _sentence(tagger: Tagger, given: Sentences, place: tuple[int, int], said: Tagged, by: By) -> Mistake:
+def _sentence(tagger: Tagger, given: TaggedSentences, place: tuple[int, int], said: Tagged, by: By) -> Mistake:
     import torch
 
     from throughtime.data.lexicon import WordTable

@@ -22,6 +22,7 @@ from throughtime.runs.asked import Asked, Judged
 from throughtime.runs.classify import distinct
 from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled
 from throughtime.runs.language import vector_rows
+from throughtime.runs.mistakes import Mistakes, TaggedSentences, Wanted, of_tagger
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,14 +109,7 @@ def evaluate(home: Path, recipe: Tag, asked: Asked) -> Judged:
     """How well tagged sentences are tagged: those of a file, or those that the run held out."""
     if asked.missing is not None:
         raise ArgumentError(f"missing is for tables: a token without a tag is refused; got --missing {asked.missing}")
-    tagger = load(home, recipe)
-    if asked.file is None:
-        file, notes = _held_out(home, recipe), tuple[str, ...]()
-    else:
-        reading = recipe.reading
-        token, tag = asked.column or reading.token_column, asked.label_column or reading.column
-        file = read_tagged(asked.file, replace(reading, token_column=token, column=tag))
-        notes = (file.chosen,)
+    tagger, (file, notes) = load(home, recipe), _judged_by(home, recipe, asked)
     tokens = [sentence.tokens for sentence in file.sentences]
     try:
         score = tagger.score(tokens, [sentence.tags for sentence in file.sentences])
@@ -124,6 +118,28 @@ def evaluate(home: Path, recipe: Tag, asked: Asked) -> Judged:
     unknown = tagger.unknown(tokens)
     facts = {**score.to_json(), **score.tables, "unknown_tokens": unknown, **file.left_out}
     return Judged(facts, _told(score, unknown), notes + _warned(score))
+
+
+def mistakes(home: Path, recipe: Tag, asked: Asked, wanted: Wanted) -> Mistakes:
+    """The sentences with the surest wrong tags, of a file or of those that the run held out."""
+    tagger, (file, notes) = load(home, recipe), _judged_by(home, recipe, asked)
+    sentences = file.sentences
+    given = TaggedSentences(
+        [f"{file.path}, line {sentence.line}" for sentence in sentences],
+        [sentence.tokens for sentence in sentences],
+        [sentence.tags for sentence in sentences],
+    )
+    return of_tagger(tagger, given, wanted, notes)
+
+
+def _judged_by(home: Path, recipe: Tag, asked: Asked) -> tuple[TaggedFile, tuple[str, ...]]:
+    """The tagged sentences of a file, or those that the run held out; and how they were read."""
+    if asked.file is None:
+        return _held_out(home, recipe), ()
+    reading = recipe.reading
+    token, tag = asked.column or reading.token_column, asked.label_column or reading.column
+    file = read_tagged(asked.file, replace(reading, token_column=token, column=tag))
+    return file, (file.chosen,)
 
 
 def _held_out(home: Path, recipe: Tag) -> TaggedFile:
