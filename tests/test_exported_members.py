@@ -17,7 +17,7 @@ def test_every_public_name_resolves_to_a_thing_of_that_name(name):
     thing = getattr(throughtime, name)
     if name == "__version__":
         assert thing
-    elif name in ("cells", "drop_in", "vectors"):
+    elif name in ("cells", "drop_in", "estimators", "vectors"):
         assert inspect.ismodule(thing)
     else:
         assert not inspect.ismodule(thing)
@@ -41,7 +41,7 @@ def test_an_unknown_name_is_an_attribute_error():
         throughtime.lstm  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["throughtime", "throughtime.vectors"])
+@pytest.mark.parametrize("package", ["throughtime", "throughtime.estimators", "throughtime.vectors"])
 def test_importing_the_package_imports_nothing_heavy(package):
     script = f"import {package}, sys; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -53,7 +53,7 @@ def test_the_package_is_typed():
 
 
 @pytest.mark.parametrize(
-    "package", ["cells", "data", "drop_in", "heads", "layers", "metrics", "models", "search", "vectors"]
+    "package", ["cells", "data", "drop_in", "estimators", "heads", "layers", "metrics", "models", "search", "vectors"]
 )
 def test_each_floor_has_the_names_that_it_lists(package):
     module = import_module(f"throughtime.{package}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from throughtime import cells as cells
     from throughtime import drop_in as drop_in
+    from throughtime import estimators as estimators
     from throughtime import vectors as vectors
     from throughtime.errors import ThroughtimeError as ThroughtimeError
     from throughtime.kernels.run import PlainLoopWarning as PlainLoopWarning
@@ -64,7 +65,7 @@ _HOMES = {
     "to_torch": "layers",
 }
 
-_PACKAGES = ("cells", "drop_in", "vectors")
+_PACKAGES = ("cells", "drop_in", "estimators", "vectors")
 
 __all__ = ["__version__", *_PACKAGES, *_HOMES]  # noqa: PLE0604  (names, all of them)
 
