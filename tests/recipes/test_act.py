@@ -149,6 +149,8 @@ def test_actions_that_are_numbers_are_learned(numbers, tmp_path):
     np.testing.assert_allclose(policy.act([0.0], state).action, [0, -1], atol=0.6)
     judged = application_of(recipe).evaluate(tmp_path / "run", recipe, Asked())
     assert judged.facts["error"] == pytest.approx(last.evaluation.score.imitation.error, rel=1e-5)
+    with pytest.raises(ArgumentError, match="--probabilities is for actions that are one of several"):
+        application_of(recipe).predict(policy, recipe, Asked(file=numbers, probabilities=True))
     live = application_of(recipe).stream(policy, recipe)
     assert len(live.take("0.5")["action"]) == 2
     assert live.plain({"action": [0.5, 1.0]}) == "0.5 1"

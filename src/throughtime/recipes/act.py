@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CoreName = CellName | Literal["none"]
 QUICK_STEPS = 20_000  # of held-out episodes, about, that are judged while training
 SHOWN = 64  # actions of a sample
-EPISODES, NOISE, CORRECTED, ROLLOUTS, VALIDATION_ROLLOUTS = 100, 0.2, 20, 100, 10  # where nothing else is said
+EPISODES, NOISE, CORRECTED, ROLLOUTS, VALIDATION_ROLLOUTS = 100, 0.3, 20, 100, 10  # where nothing else is said
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
-from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -95,6 +93,7 @@ def evaluate(home: Path, recipe: Act, asked: Asked) -> Judged:
     """
     from throughtime.models.policy import told
 
+    _refuse_columns(asked)
     if asked.episodes is not None and not 1 <= asked.episodes <= MOST_EPISODES:
         raise ArgumentError(f"--episodes must be from 1 to {MOST_EPISODES:,}; got {asked.episodes}")
     if asked.episodes is not None and recipe.env is None:
@@ -110,6 +109,14 @@ def evaluate(home: Path, recipe: Act, asked: Asked) -> Judged:
         facts |= imitation.to_json()
         shown |= _imitated(imitation)
     return Judged(facts, shown, notes)
+
+
+def _refuse_columns(asked: Asked) -> None:
+    """Raises `ArgumentError` for what is asked of texts, and would mean nothing."""
+    given = {"text-column": asked.column, "label-column": asked.label_column, "missing": asked.missing}
+    for name, value in given.items():
+        if value is not None:
+            raise ArgumentError(f"--{name} {value} is for texts and labels, and a policy reads numbers: leave it out")
 
 
 def _imitated(imitation: Imitation) -> dict[str, str]:
@@ -158,10 +165,13 @@ class ActionAnswers:
     def __init__(self, policy: Policy, asked: Asked) -> None:
         if asked.file is None or asked.file.is_dir() or str(asked.file) == "-":
             raise ArgumentError(f"{asked.file} is no file; give a table with an observation a row (.csv .tsv .parquet)")
+        if asked.probabilities and not policy.discrete:
+            raise ArgumentError("--probabilities is for actions that are one of several, and here they are numbers")
+        _refuse_columns(asked)
         self.policy, self.file, self.every = policy, asked.file, asked.probabilities
         self.notes: tuple[str, ...] = ()
         names = ["action", "probability"] if policy.discrete else [f"action_{i}" for i in range(policy.actions)]
-        every = [f"probability_{i}" for i in range(policy.actions)] if policy.discrete and self.every else []
+        every = [f"probability_{i}" for i in range(policy.actions)] if self.every else []
         self.head: str | None = ",".join(["row", *names, *every])
         self.rows = self.episodes = 0
 
@@ -218,9 +228,7 @@ class ActionAnswers:
 
     def plain(self, answer: Said) -> str:
         """A row of CSV."""
-        cells = StringIO()
-        csv.writer(cells, lineterminator="").writerow(self._cells(answer))
-        return cells.getvalue()
+        return ",".join(map(str, self._cells(answer)))
 
     def _cells(self, answer: Said) -> list[Any]:
         if not self.policy.discrete:
