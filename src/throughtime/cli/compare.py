@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from throughtime.cli.bar import bar
 from throughtime.cli.listen import listening
 from throughtime.cli.many import ManyDisplay
 from throughtime.cli.plain import print_table
@@ -186,8 +187,8 @@ def _judge(plan: Sequence["Run"], parts: "Parts", failed: Mapping[Path, str], te
     from throughtime.inspect.comparison_page import page
     from throughtime.trials.judge import judged
 
-    sys.stderr.write("Judging\n")
-    comparison = judged(plan, parts, failed, terms=terms)
+    with bar("judging") as tell:
+        comparison = judged(plan, parts, failed, terms=terms, tell=tell)
     content, out = comparison.to_json(), options.out
     title = f"{options.data.name}: {len(comparison.standings)} compared"
     folder.write_file(out / "comparison.json", folder.to_bytes(content))

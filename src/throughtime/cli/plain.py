@@ -21,7 +21,9 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, bold: in
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for place, head in enumerate(safe[0]):
-        table.add_column(escape(head), justify="right" if place else "left")
+        table.add_column(escape(head), justify="right" if place else "left", no_wrap=True)
     for place, row in enumerate(safe[1:]):
         table.add_row(*map(escape, row), style="bold" if place == bold else None)
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).maximum)
+    console.print(table)  # wider than a narrow terminal, which breaks lines; cells that break are harder to read

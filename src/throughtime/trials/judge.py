@@ -1,7 +1,7 @@
 """Runs that are over, judged by the same items, one beside the other."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -45,8 +45,17 @@ class _Gathered:
     first: Run | None = None
 
 
-def judged(plan: Sequence[Run], parts: Parts, failed: Mapping[Path, str], *, terms: str) -> Comparison:
+def judged(
+    plan: Sequence[Run],
+    parts: Parts,
+    failed: Mapping[Path, str],
+    *,
+    terms: str,
+    tell: Callable[[float, float, str], None] = lambda done, whole, facts: None,
+) -> Comparison:
     """What runs came to on the part that none has seen; of those that `failed`, by folder, it is told why.
+
+    `tell` is called with the runs that were judged, all of them, and the name of the next.
 
     Raises `RunError` where another one is not finished, and where all failed.
     """
@@ -54,7 +63,8 @@ def judged(plan: Sequence[Run], parts: Parts, failed: Mapping[Path, str], *, ter
     asked = asked_of(parts.recipe, parts.files["test"])
     gathered = {run.name: _Gathered() for run in plan}
     measures, item = list[Measure](), "item"
-    for run in plan:
+    for place, run in enumerate(plan):
+        tell(place, len(plan), run.home.name)
         its = gathered[run.name]
         if run.home in failed:
             its.failed[run.seed] = failed[run.home]
@@ -69,6 +79,7 @@ def judged(plan: Sequence[Run], parts: Parts, failed: Mapping[Path, str], *, ter
             item = application.predict(model, run.recipe, asked).item
     if not measures:
         raise RunError(f"no run came to its end; the first failed so: {next(iter(failed.values()), 'there is none')}")
+    tell(len(plan), len(plan), "how long an answer takes")
     times = item_seconds({name: (its.model, its.first.recipe) for name, its in gathered.items() if its.first}, asked)
     standings = [_standing(name, its, plan, times.get(name)) for name, its in gathered.items()]
     notes = [*parts.notes, *_notes(plan, gathered)]
