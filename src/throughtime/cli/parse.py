@@ -83,6 +83,7 @@ def joined(options: type[Any], words: list[str]) -> list[str]:
     """The words, where a value that looks like an option stands in one word with its own: --prompt=-h.
 
     Several numbers or names may stand in one word, with commas between; files may not, whose names may have commas.
+    What takes several may also be given again and again: --target x --target y.
 
     >>> options = make_dataclass("Options", [("prompt", str), ("json", bool), ("sizes", tuple[int, ...])])
     >>> joined(options, ["--prompt", "-h", "--sizes", "8,4", "--json", "-h"])
@@ -107,7 +108,27 @@ def joined(options: type[Any], words: list[str]) -> list[str]:
                 said[-1] = f"{word}={value}"
             elif value is not None:
                 said.append(value)
-    return said
+    return _gathered(said, {name for name, kind in kinds.items() if get_origin(kind) is tuple})
+
+
+def _gathered(words: list[str], several: Collection[str]) -> list[str]:
+    """The words, where all values of an option that takes several stand behind its first mention.
+
+    >>> _gathered(["--target", "x", "--seed", "1", "--target", "y"], {"--target"})
+    ['--target', 'x', 'y', '--seed', '1']
+    """
+    groups: list[list[str]] = [[]]
+    for word in words:
+        if word.startswith("--"):
+            groups.append([])
+        groups[-1].append(word)
+    first = dict[str, list[str]]()
+    for group in groups:
+        name = group[0].replace("_", "-") if group else ""
+        if name in several and first.setdefault(name, group) is not group:
+            first[name] += group[1:]
+            group.clear()
+    return [word for group in groups for word in group]
 
 
 def _kinds(options: type[Any]) -> list[tuple[str, Any]]:
