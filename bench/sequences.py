@@ -54,7 +54,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "motions": {"core": "gru", "hidden": 32, "epochs": 40, "rows": 8, "learning_rate": 0.005, "warmup_steps": 20},
     "gestures": {
         **{"windows": 2, "label_column": "0", "header": False},
-        **{"core": "gru", "hidden": 64, "epochs": 10, "learning_rate": 0.005},
+        **{"core": "gru", "hidden": 64, "epochs": 6, "learning_rate": 0.005},
     },
 }
 

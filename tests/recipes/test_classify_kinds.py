@@ -465,7 +465,7 @@ def test_places_count_where_letters_are_aligned(tmp_path):
     path.write_text("letters,label\n" + "".join(f"{row},{'xy'[row.index('g') == 4]}\n" for row in rows))
     found = []
     for aligned in (0, 6):  # what tells the classes is where a letter stands: to a mean of letters they are the same
-        sizes = {**SIZES, "epochs": 30, "learning_rate": 0.05, "word_dropout": 0.0, "embedding": 8, "minimum_count": 1}
+        sizes = {**SIZES, "epochs": 12, "learning_rate": 0.1, "word_dropout": 0.0, "embedding": 8, "minimum_count": 1}
         core = {"core": "convolution", "hidden": 8, "widths": (1,)}
         recipe = Classify(**sizes | core, train=path, valid=path, unit="character", aligned=aligned)
         *_, last = trained(recipe, tmp_path / str(aligned))

@@ -33,8 +33,8 @@ class Classifier(nn.Module):
     Formula: p(class | x_1 ... x_T) = head(pool(core(E x_1, ..., E x_T)))
 
     Where `vocab` is None the inputs are numbers (B T D), which go to the core as they are. Dropout falls on the
-    embeddings and on the pooled vector; `word_dropout` makes a symbol unknown (id 0) now and then while training. So many
-    `places` have embeddings of their own, which are added.
+    embeddings and on the pooled vector; `word_dropout` makes a symbol unknown (id 0) now and then while training. So
+    many `places` have embeddings of their own, which are added.
 
     >>> from throughtime.cells import LSTM
     >>> from throughtime.heads.classes import Classes
