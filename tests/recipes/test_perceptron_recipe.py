@@ -204,6 +204,15 @@ def ran(capsys, *words):
     return status, out, err
 
 
+def test_it_is_trained_by_words_with_commas(grid, tmp_path, capsys):
+    words = ["--features", "y,x", "--hidden", "4,3", "--rows", "all", "--epochs", "2", "--json"]
+    status, out, err = ran(capsys, "train", "perceptron", "--train", grid, "--out", tmp_path / "run", *words)
+    assert (status, json.loads(out.splitlines()[-1])["step"]) == (0, 2)
+    assert "2 features: y, x; the label is column 'place', found by itself" in err
+    recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert (recipe["features"], recipe["hidden"], recipe["rows"]) == (["y", "x"], [4, 3], "all")
+
+
 def test_the_commands_know_a_run_of_it(home, grid, tmp_path, capsys):
     status, out, err = ran(capsys, "evaluate", home, "--json")
     facts = json.loads(out)
