@@ -60,6 +60,18 @@ def test_every_kind_of_file_is_read(home, capsys, name, options, unit, classes):
     assert found["parts"][name]["classes"] == classes
 
 
+def test_numbers_in_time_are_read_from_tables(tmp_path, capsys):
+    (tmp_path / "wide.csv").write_text("a,1,2,3,4\nb,5,,7,8\n")
+    (tmp_path / "long.csv").write_text("who,x,what\n1,0.5,a\n2,1,b\n1,0.75,a\n")
+    words = [tmp_path / "wide.csv", "--windows", "2", "--label-column", "0"]
+    found = checked(capsys, *words, "--no-header")["parts"]["wide.csv"]
+    assert (found["rows"], found["units"], found["missing"], found["classes"]) == (2, 4, 1, {"a": 1, "b": 1})
+    assert checked(capsys, *words, "--order", "channel")["unit"] == "times"
+    assert checked(capsys, *words, "--header")["parts"]["wide.csv"]["rows"] == 1
+    found = checked(capsys, tmp_path / "long.csv", "--id-column", "who", "--label-column", "what")["parts"]["long.csv"]
+    assert (found["rows"], found["lengths"]["most"], found["classes"]) == (2, 2, {"a": 1, "b": 1})
+
+
 def test_a_folder_per_class_is_read(tmp_path, capsys):
     for label in ("neg", "pos"):
         (tmp_path / "set" / label).mkdir(parents=True)
@@ -77,6 +89,7 @@ def test_a_folder_per_class_is_read(tmp_path, capsys):
         (["{home}/train.csv", "--limit", "0"], "--limit must be at least 1; got 0"),
         (["{home}/train.csv", "--text-column", "txet"], "'text'"),
         (["{home}/train.csv", "--unit", "letter"], "--unit"),
+        (["{home}/train.csv", "--windows", "1"], "'a good film' is no number"),
     ],
 )
 def test_wrong_input_is_one_line(home, capsys, words, says):

@@ -141,8 +141,15 @@ def test_arrays_have_labels_in_another_file(tmp_path):
     np.save(tmp_path / "y.npy", np.array(["a", "b"]))
     found = read(tmp_path / "x.npy", Reading(letters=Letters(labels=tmp_path / "y.npy")), series=True)
     assert [e.labels for e in found.records] == [("a",), ("b",)]
+    assert found.chosen.endswith(f"; labels in {tmp_path / 'y.npy'}")
     with pytest.raises(DataError, match=r"x.npy, series 0: its label is missing"):
         read(tmp_path / "x.npy", series=True)
+    (tmp_path / "y.npy").rename(tmp_path / "x.labels.npy")
+    assert [e.labels for e in read(tmp_path / "x.npy", series=True).records] == [("a",), ("b",)]
+    assert [e.labels for e in read(tmp_path / "x.npy", Reading(Layout(labelled=False)), series=True).records] == [
+        (),
+        (),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,12 @@ def test_every_kind_of_file_gives_the_same_series(classify, moves, tmp_path):
         for one, other in zip(data.train.sequences, wanted.train.sequences, strict=True):
             torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
     assert data.encoder.channels == ("x", "y")
+    np.save(tmp_path / "v.npy", np.stack(same[:3]))
+    other = classify(train=tmp_path / "x.npy", label_file=tmp_path / "y.npy", valid=tmp_path / "v.npy")
+    with pytest.raises(DataError, match=r"v.npy, series 0: its label is missing; tell where labels are"):
+        other.data()
+    np.save(tmp_path / "v.labels.npy", np.array(names[:3]))
+    assert other.data().valid.labels == [(name,) for name in names[:3]]
 
 
 @pytest.mark.parametrize(

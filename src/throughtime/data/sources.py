@@ -105,6 +105,7 @@ def _labels_of_letters(reading: Reading) -> HeaderLabel | dict[str, tuple[str, .
 def open_series(path: Path, reading: Reading) -> SeriesSet:
     """The series of a `.ts` or `.npy` file, or of a table whose columns `reading.numbers` tells.
 
+    Labels of NAME.npy are in the array that is given, or in NAME.labels.npy, if that is there.
     Values that are missing or infinite are refused where the table refuses what is missing, else kept and counted.
 
     Raises `DataError` for a table when it does not, and as `read_ts`, `read_npy`, `read_series`, `read_windows` do.
@@ -114,7 +115,10 @@ def open_series(path: Path, reading: Reading) -> SeriesSet:
     if kind == ".ts":
         return read_ts(path, missing=gaps)
     if kind == ".npy":
-        return read_npy(path, labels=reading.letters.labels, missing=gaps)
+        beside = path.with_suffix(".labels.npy")
+        labels = reading.letters.labels or (beside if reading.table.labelled and beside.exists() else None)
+        found = read_npy(path, labels=labels, missing=gaps)
+        return replace(found, chosen=f"{found.chosen}; labels in {labels}") if labels else found
     if content_of(path) != "texts" or path.is_dir() or reading.numbers is None:
         raise DataError(f"{path} is not read as series; give .ts or .npy, or tell which columns of a table are numbers")
     if reading.windows is None:

@@ -66,7 +66,8 @@ class Classify(Training):
         None, description="of what is held out together, such as a person (what is equal, if not given)"
     )
     header: bool | None = Field(
-        None, description="the first line has names of columns (found out; it has none if all columns are numbers)"
+        None,
+        description="--header or --no-header: the first line is names (found out; not if columns are numbers alone)",
     )
     labels: Literal["single", "ordinal", "multiple"] = Field(
         "single", description="one class each; one of several that stand in an order (numbers); any number of them"
@@ -76,7 +77,7 @@ class Classify(Training):
         "refuse", description="rows without a text or label, series without a value: refuse, or skip"
     )
     label_file: OptionalPlace = Field(
-        None, description="labels in a file of their own: of .fasta a table with names and labels, of .npy an array"
+        None, description="labels of .fasta by name in a table; of .npy in an array (NAME.labels.npy beside NAME.npy)"
     )
     header_separator: str | None = Field(
         None, description="what stands between the parts of a FASTA header (white space)"
@@ -264,10 +265,16 @@ class Classify(Training):
 
     def read(self, path: Path) -> Labelled:
         """Labelled texts or series, read as this recipe reads them."""
+        from dataclasses import replace
+
         from throughtime.data.examples import open_examples
         from throughtime.data.records import read_records
+        from throughtime.data.sources import content_of
 
-        return read_records(open_examples(path, self.reading(), series=self.of_series))
+        reading = self.reading()
+        if path != self.train and content_of(path) == "series":  # another array has other labels
+            reading = replace(reading, letters=replace(reading.letters, labels=None))
+        return read_records(open_examples(path, reading, series=self.of_series))
 
     def reading(self, *, labelled: bool = True) -> Reading:
         """How files are read."""
