@@ -13,7 +13,8 @@ from throughtime.metrics.ahead import ForecastScores
 from throughtime.metrics.baselines import fit_linear, seasonal_naive
 from throughtime.models.forecast_stream import ForecastStream
 from throughtime.models.forecaster import Forecaster, ForecastScore, Names
-from throughtime.models.multistep import Direct, Form, Head, InStep
+from throughtime.models.frames import Form
+from throughtime.models.multistep import Direct, Head, InStep
 from throughtime.models.reference_forecasts import linear_references, seasonal_scales, simple_references
 from throughtime.recipes.parts import one_way
 

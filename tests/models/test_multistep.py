@@ -8,7 +8,8 @@ import torch
 
 from throughtime.data.windows import WindowBatch
 from throughtime.errors import ArgumentError
-from throughtime.models.multistep import Direct, EncoderDecoder, Form, Head, InStep, framed
+from throughtime.models.frames import Form, framed
+from throughtime.models.multistep import Direct, EncoderDecoder, Head, InStep
 from throughtime.padded import Padded
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import one_way
@@ -95,6 +96,15 @@ def test_rows_know_nothing_of_one_another(way, imitated):
     given = batch(model.form, 5)
     whole, order = model(given.history, given.known), torch.tensor([3, 0, 4])
     torch.testing.assert_close(model(given.history[order], given.known[order]), whole[order])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_batch_in_groups_is_the_batch(way, imitated):
+    model = made(way, shared=True, levels=(0.5,)).eval()
+    given = batch(model.form, 5)
+    whole, parts = model.loss(given)[0].detach(), [model.loss(group)[0].detach() for group in given.split(3)]
+    assert sum(part.count for part in parts) == whole.count
+    assert sum(part.total for part in parts) == pytest.approx(whole.total, rel=1e-5)
 
 
 def test_shared_channels_are_rows_of_their_own(imitated):

@@ -13,7 +13,8 @@ from throughtime.data.tracks import Track
 from throughtime.data.windows import standardised
 from throughtime.errors import ArgumentError
 from throughtime.models.forecaster import Forecast, Forecaster, evaluating
-from throughtime.models.multistep import InStep, Walk, framed, unframed
+from throughtime.models.frames import framed, unframed
+from throughtime.models.multistep import InStep, Walk
 
 
 class ForecastStream:

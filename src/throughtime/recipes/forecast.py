@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from throughtime.data.tracks import Tracks
     from throughtime.data.windows import WindowBatches, Windows
     from throughtime.models.forecaster import Criterion, Forecaster, ForecastScore, Names
-    from throughtime.models.multistep import Form, Head, Multistep
+    from throughtime.models.frames import Form
+    from throughtime.models.multistep import Head, Multistep
     from throughtime.models.reference_forecasts import Reference
     from throughtime.recipes.timed import ForecastData
 
@@ -141,7 +142,7 @@ class Forecast(Training):
         """
         from throughtime.data.periods import by_series, by_time, parse_split
         from throughtime.data.windows import Scales, Windows
-        from throughtime.recipes.timed import ForecastData, hash_of, pace_facts, season_of, size_of
+        from throughtime.recipes.timed import ForecastData, facts_of, pace_facts, season_of, size_of
 
         read, sizes = self.read(self.series), parse_split(self.split)
         tracks = read.tracks
@@ -151,25 +152,17 @@ class Forecast(Training):
         train = Windows(tracks, spans[0], scales, targets=count, stride=self.stride, **sizes_of)
         valid, test = (Windows(tracks, some, scales, targets=count, **sizes_of) for some in spans[1:])
         pace, counts = pace_facts(tracks)
+        season = self.season or season_of(pace)
         facts = {
             "series": str(self.series),
-            "series_sha256": hash_of(read),
             "series_bytes": size_of(self.series),
-            "targets": list(read.targets),
-            "inputs": list(read.inputs),
-            "future": list(read.future),
-            "series_count": len(tracks),
-            "rows": read.rows,
-            "unused_rows": read.rows - sum(last - first for part in spans for first, last in part),
-            "filled_values": read.filled,
-            "short_series": train.without if self.split_by == "time" else 0,
+            **facts_of(read, pace),
             **counts,
-            "step": None if pace is None else pace.step,
-            "step_unit": None if pace is None else pace.unit,
+            "season": season,
+            "unused_rows": read.rows - sum(last - first for part in spans for first, last in part),
+            "short_series": sum(a < b and not many for (a, b), many in zip(spans[0], train.counts, strict=True)),
             **{f"{name}_windows": len(some) for name, some in (("train", train), ("valid", valid), ("test", test))},
         }
-        season = self.season or season_of(pace)
-        facts["season"] = season
         return ForecastData(read, spans, scales, train, valid, test, season, pace, facts)
 
     def read(self, path: Path) -> Tracks:
@@ -214,7 +207,7 @@ class Forecast(Training):
 
     def _form(self, names: Names) -> Form:
         from throughtime.data.calendar import FEATURES
-        from throughtime.models.multistep import Form
+        from throughtime.models.frames import Form
 
         return Form(
             context=self.seen,

@@ -43,7 +43,7 @@ class ForecastData:
             f"{facts['rows']:,} rows in {many:,} series; windows: {parts}; {facts['unused_rows']:,} rows in no part, "
             f"{facts['short_series']:,} series without a window to learn from; {facts['filled_values']:,} "
             "values filled",
-            f"a season of {self.season} steps" if self.season > 1 else "no season is known (see --season)",
+            self._season(),
         ]
         if facts["uneven"] or facts["gaps"]:
             told.append(
@@ -51,6 +51,14 @@ class ForecastData:
                 f"{facts['uneven']:,} distances that are no whole number of steps; rows are taken as steps all the same"
             )
         return tuple(told)
+
+    def _season(self) -> str:
+        if self.season == 1:
+            return "no season is known (see --season)"
+        longer = self.season > self.train.context
+        return (
+            f"a season of {self.season} steps{', more than are seen: none is repeated as a measure' if longer else ''}"
+        )
 
 
 PARTS = {"train": "to learn from", "valid": "held out to choose by", "test": "held out to judge by"}
@@ -79,6 +87,21 @@ def pace_facts(tracks: list[Track]) -> tuple[Pace | None, dict[str, int]]:
     counts = {name: sum(getattr(pace, name) for pace in known) for name in ("gaps", "missing_steps", "uneven")}
     longest = max((track for track in tracks if track.times is not None), key=len, default=None)
     return (None if longest is None or longest.times is None else pace_of(longest.times)), counts
+
+
+def facts_of(read: Tracks, pace: Pace | None) -> dict[str, Any]:
+    """What data.json tells of series that were read."""
+    return {
+        "series_sha256": hash_of(read),
+        "targets": list(read.targets),
+        "inputs": list(read.inputs),
+        "future": list(read.future),
+        "series_count": len(read.tracks),
+        "rows": read.rows,
+        "filled_values": read.filled,
+        "step": None if pace is None else pace.step,
+        "step_unit": None if pace is None else pace.unit,
+    }
 
 
 def hash_of(tracks: Tracks) -> str:

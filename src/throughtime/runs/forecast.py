@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from throughtime.errors import ArgumentError, DataError, RunError, printable
+from throughtime.errors import ArgumentError, RunError
 from throughtime.recipes.forecast import Forecast as Recipe
 from throughtime.recipes.timed import ForecastData, listed
 from throughtime.runs.asked import Asked, Judged
 from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled
+from throughtime.runs.forecast_live import ForecastLive, forecast_facts, moments
 
 if TYPE_CHECKING:
     from throughtime.data.clock import Pace
@@ -119,7 +119,7 @@ def rows(facts: Facts, recipe: Recipe, weights: int) -> dict[str, str]:
     parts = {"train": "to learn from", "valid": "to choose by", "test": "to judge by"}
     windows = ", ".join(f"{getattr(facts, f'{part}_windows'):,} {what}" for part, what in parts.items())
     ahead = {"known ahead": listed(tuple(facts.future))} if facts.future else {}
-    clock = "no times" if facts.step is None else f"a step is {facts.step:g} {facts.step_unit}"
+    clock = "no times" if facts.pace is None else f"a step is {_step(facts.pace)}"
     return {
         "model": f"{recipe.made_of}, {weights:,} weights",
         "forecasts": listed(tuple(facts.targets)),
@@ -131,6 +131,10 @@ def rows(facts: Facts, recipe: Recipe, weights: int) -> dict[str, str]:
         "clock": f"{clock}, a season {facts.season} steps; {facts.gaps:,} gaps, {facts.uneven:,} uneven distances",
         "filled": f"{facts.filled_values:,} values, {facts.short_series:,} series without a window",
     }
+
+
+def _step(pace: Pace) -> str:
+    return f"{pace.step:g}" + ("" if pace.unit == "numbers" else f" {pace.unit}")
 
 
 def evaluate(home: Path, recipe: Recipe, asked: Asked) -> Judged:
@@ -209,9 +213,7 @@ class ForecastAnswers:
             told.append(f"the clock is irregular: {counts['gaps']:,} gaps, {counts['uneven']:,} uneven distances")
         known = self.forecaster.pace
         if pace is not None and known is not None and (pace.step, pace.unit) != (known.step, known.unit):
-            told.append(
-                f"a step is {pace.step:g} {pace.unit} here, and was {known.step:g} {known.unit} in what was learnt from"
-            )
+            told.append(f"a step is {_step(pace)} here, and was {_step(known)} in what was learnt from")
         return tuple(told)
 
     def __iter__(self) -> Iterator[list[Said]]:
@@ -242,28 +244,6 @@ class ForecastAnswers:
         return f"{len(self.tracks.tracks):,} series, {self.tracks.rows:,} rows; {self.tracks.filled:,} values filled"
 
 
-def moments(said: Forecast) -> list[str]:
-    """The times of a forecast as words; where none are known, how many steps ahead."""
-    if said.times is None:
-        return [str(step) for step in range(1, len(said.values) + 1)]
-    if said.times.dtype.kind != "M":
-        return [f"{time:.15g}" for time in said.times.tolist()]
-    return [time.isoformat(sep=" ") for time in said.times.tolist()]
-
-
-def forecast_facts(said: Forecast, targets: tuple[str, ...]) -> dict[str, Any]:
-    """A forecast as JSON."""
-    found: dict[str, Any] = {"times": moments(said), "forecast": {}}
-    for place, name in enumerate(targets):
-        found["forecast"][name] = said.values[:, place].tolist()
-    if said.quantiles is not None:
-        found["quantiles"] = {
-            name: {f"{level:g}": said.quantiles[:, place, q].tolist() for q, level in enumerate(said.levels)}
-            for place, name in enumerate(targets)
-        }
-    return found
-
-
 def _csv(cells: list[Any]) -> str:
     """A row of CSV."""
     row = StringIO()
@@ -276,55 +256,6 @@ def predict(trained: Forecaster, recipe: Recipe, asked: Asked) -> ForecastAnswer
     if asked.file is None:
         raise ArgumentError("predict needs a file of series whose ends are forecast from; give one")
     return ForecastAnswers(trained, recipe, asked.file)
-
-
-class ForecastLive:
-    """A forecaster that is given a row of its series a line: numbers with commas between, or a JSON list of them."""
-
-    def __init__(self, forecaster: Forecaster) -> None:
-        from throughtime.models.forecast_stream import ForecastStream
-
-        self.stream, self.names = ForecastStream(forecaster), forecaster.names
-        every = ", ".join(map(printable, (*(("time",) if self.names.calendar else ()), *self.names.every)))
-        self.wants = f"a row ({every:.200}; {self.stream.wanting} of them before the first answer)"
-
-    def take(self, line: str) -> dict[str, Any] | None:
-        """The forecast from this row on; None while rows are wanting, and after an empty line, which begins anew."""
-        if not line.strip():
-            self.stream.reset()
-            return None
-        cells = self._cells(line)
-        time = None
-        if self.names.calendar:
-            from throughtime.data.clock import parse_times
-
-            moment = parse_times(cells[:1], lambda row: "the first cell")
-            if moment.dtype.kind != "M":
-                raise DataError(f"the first cell, {cells[0]!s:.40}, is no date, which the calendar needs")
-            time, cells = moment[0], cells[1:]
-        try:
-            said = self.stream.take([float(cell) for cell in cells], time)
-        except (TypeError, ValueError) as error:  # ours among them
-            raise DataError(
-                str(error) if isinstance(error, ArgumentError) else f"{error!s:.80}: give numbers"
-            ) from None
-        return None if said is None else forecast_facts(said, self.names.targets)
-
-    def _cells(self, line: str) -> list[Any]:
-        if not line.lstrip().startswith("["):
-            return [cell.strip() for cell in line.split(",")]
-        try:
-            cells = json.loads(line)
-        except (ValueError, RecursionError):
-            raise DataError(f"{line.strip()!a:.60} is no list of numbers") from None
-        if not isinstance(cells, list) or not all(isinstance(cell, int | float | str) for cell in cells):
-            raise DataError(f"{line.strip()!a:.60} is no list of numbers")
-        return cells
-
-    def plain(self, facts: dict[str, Any]) -> str:
-        """The steps ahead with semicolons between, the targets of each with commas."""
-        steps = zip(*facts["forecast"].values(), strict=True)
-        return ";".join(",".join(f"{value:.7g}" for value in step) for step in steps)
 
 
 def stream(trained: Forecaster, recipe: Recipe) -> ForecastLive:
