@@ -1,18 +1,19 @@
-"""The recipe of a classifier of sequences: every setting, and how the parts of a model are made from it.
+"""The recipe of a classifier of sequences: every setting, and what `fit` and the commands ask of it.
 
-Its data are made in `class_data.py`, what is said of a run in `class_notes.py`.
+Which settings go together is in `class_checks.py`. Its data are made in `class_data.py`, its model in `class_parts.py`;
+what is said of a run is in `class_notes.py`.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field, model_validator
 
 from throughtime.errors import plural
-from throughtime.recipes import class_notes, fields
+from throughtime.recipes import class_checks, class_notes, fields
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace, Place, make_recipe
@@ -26,18 +27,14 @@ if TYPE_CHECKING:
     from throughtime.data.encoders import TextEncoder
     from throughtime.data.records import Labelled
     from throughtime.data.sources import Reading
-    from throughtime.layers import Core
     from throughtime.models.bag import BagOfWords
-    from throughtime.models.classifier import ClassHead, Classifier
+    from throughtime.models.classifier import Classifier
     from throughtime.models.text_classifier import ClassificationScore, TextClassifier
     from throughtime.recipes.class_data import ClassifyData
     from throughtime.recipes.labelled import Divided
 
 CoreName = CellName | Literal["convolution", "average", "bag"]
 UnitName = Literal["word", "character", "subword", "byte"]
-WITHOUT_UNKNOWN = (None, "subword", "byte")  # units
-WIDEST = 1024  # steps that a filter may see
-DEEPEST, WIDEST_LAYER = 64, 65536  # hidden layers of a bag of words, and their units
 
 
 class Classify(Training):
@@ -138,68 +135,11 @@ class Classify(Training):
             return values
         given = {name: value for name, value in values.items() if value is not None or name != "word_dropout"}
         unit = values.get("unit") or _unit_of(values)
-        return {"word_dropout": 0.0 if unit in WITHOUT_UNKNOWN else 0.1} | given | {"unit": unit}
+        return {"word_dropout": 0.0 if unit in class_checks.WITHOUT_UNKNOWN else 0.1} | given | {"unit": unit}
 
     @model_validator(mode="after")
     def _consistent(self) -> Classify:
-        recurrent = self.core in get_args(CellName)
-        if self.separator and self.labels != "multiple":
-            raise ValueError(f"separator is for --labels multiple; got --labels {self.labels}")
-        if (self.smoothing or self.balanced) and self.labels != "single":
-            raise ValueError(f"smoothing and balanced are for --labels single; got --labels {self.labels}")
-        if self.vectors and self.unit != "word":
-            raise ValueError(f"vectors needs --unit word, for they are of words; got --unit {self.unit}")
-        if self.frozen_updates and not self.vectors:
-            raise ValueError(f"frozen_updates needs --vectors; got {self.frozen_updates} and none")
-        if not recurrent and (self.layers > 1 or not self.both or self.pool == "last"):
-            raise ValueError(f"layers, --no-both and --pool last are for recurrent cores; got --core {self.core}")
-        if self.core in ("average", "bag") and self.hidden != 128:
-            raise ValueError(f"hidden is for cores that have units, this one has none; got {self.hidden}")
-        if self.core != "convolution" and self.widths != (3, 4, 5):
-            raise ValueError(f"widths is for --core convolution; got --core {self.core}")
-        if not self.widths or len(set(self.widths)) < len(self.widths) or set(self.widths) - set(range(1, WIDEST + 1)):
-            raise ValueError(f"widths must be different numbers from 1 to {WIDEST}; got {list(self.widths)}")
-        if self.word_dropout and self.unit in WITHOUT_UNKNOWN:
-            what = f"{self.unit}s" if self.unit else "numbers"
-            raise ValueError(
-                f"word_dropout needs units that can be unknown, which {what} cannot be; got {self.word_dropout}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _of_a_bag(self) -> Classify:
-        """Settings of a bag of words are not given of other cores, nor those of others of a bag."""
-        if self.core != "bag" and (self.bag != "binary" or self.dense):
-            raise ValueError(f"bag and dense are for --core bag; got --core {self.core}")
-        if self.core == "bag" and self.of_series:
-            raise ValueError("--core bag is of words or other units, and these are series of numbers; choose another")
-        if self.core == "bag" and (self.embedding or self.vectors or self.pool):
-            raise ValueError("embedding, vectors and pool are for cores over embeddings, and a bag of words has none")
-        if self.core == "bag" and self.aligned:
-            raise ValueError(f"aligned is for cores that know places, and a bag does not; got {self.aligned}")
-        if len(self.dense) > DEEPEST or not all(1 <= units <= WIDEST_LAYER for units in self.dense):
-            raise ValueError(
-                f"dense is at most {DEEPEST} layers of 1 to {WIDEST_LAYER:,} units; got {list(self.dense)!s:.80}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _read_as_one_kind(self) -> Classify:
-        """Settings of texts are not given of series, nor those of series of texts."""
-        settings = self.model_fields_set - {"unit", "word_dropout"}
-        told = [
-            name for name in (OF_TEXTS if self.of_series else OF_SERIES) if name in settings and getattr(self, name)
-        ]
-        if self.of_series and self.unit:
-            raise ValueError(f"unit is of texts, and these are series of numbers; got {self.unit}")
-        if told and self.of_series:
-            raise ValueError(f"{told[0]} is of texts, and these are series of numbers; leave it out")
-        if told:
-            raise ValueError(f"{told[0]} is of numbers in time: give --id-column or --windows as well, or .ts or .npy")
-        if self.windows and self.time_column:
-            raise ValueError(
-                "time_column is of rows that are times, and with --windows a row is a series; leave it out"
-            )
+        class_checks.check(self)
         return self
 
     @property
@@ -321,45 +261,9 @@ class Classify(Training):
         self, vocab: int | None, classes: int, weights: Tensor | None = None, *, channels: int | None = None
     ) -> Classifier | BagOfWords:
         """A new model for so many classes, of a vocabulary of that size, or of so many channels of numbers."""
-        from throughtime.models.bag import BagOfWords
-        from throughtime.models.classifier import Classifier
+        from throughtime.recipes.class_parts import model_of
 
-        rate, dropped, sizes = self.dropout, self.word_dropout or 0.0, self.dense
-        if self.core == "bag" and vocab is not None:
-            head, counts = self._head(sizes[-1] if sizes else vocab, classes, weights), self.bag == "counts"
-            return BagOfWords(vocab, head, hidden=sizes, counts=counts, dropout=rate, word_dropout=dropped)
-        core = self._core(channels or self.embedding or 100)
-        head = self._head(core.hidden, classes, weights)
-        pool, places = self._pool(core.hidden), self.aligned
-        return Classifier(vocab, core, pool, head, dropout=rate, word_dropout=dropped, places=places)
-
-    def _head(self, hidden: int, classes: int, weights: Tensor | None) -> ClassHead:
-        from throughtime.heads import classes as heads
-
-        if self.labels == "single":
-            return heads.Classes(hidden, classes, smoothing=self.smoothing, weights=weights)
-        return (heads.Ordinal if self.labels == "ordinal" else heads.Several)(hidden, classes)
-
-    def _core(self, width: int) -> Core[Any]:
-        from throughtime.layers.convolve import Convolution, Direct
-        from throughtime.recipes.parts import both_ways, one_way
-
-        if self.core == "convolution":
-            return Convolution(width, self.hidden, widths=self.widths)
-        if self.core == "average":
-            return Direct(width)
-        make = both_ways if self.both else one_way
-        return make(cast("CellName", self.core), width, self.hidden, self.layers, dropout=self.dropout)
-
-    def _pool(self, hidden: int) -> nn.Module:
-        from throughtime.layers.pool import AttentivePool, LastPool, MaximumPool, MeanPool
-
-        pool = self.pool or ("mean" if self.core == "average" else "maximum")
-        if pool == "last":
-            return LastPool(both=self.both)
-        if pool == "attention":
-            return AttentivePool(hidden, 64)
-        return MaximumPool() if pool == "maximum" else MeanPool()
+        return model_of(self, vocab, classes, weights, channels=channels)
 
     def frozen(self, model: Classifier | BagOfWords, step: int) -> tuple[nn.Parameter, ...]:
         """The embeddings, as long as they are frozen."""
@@ -404,11 +308,6 @@ class Classify(Training):
         """What the model is, what it was made from, and how good it is."""
         size = sum(parameter.numel() for parameter in model.parameters())
         return class_notes.card(self, data, size, score)
-
-
-# Settings of one kind of data alone:
-OF_TEXTS = ("aligned", "text_column", "alphabet", "header_separator", "maximum_vocab", "vectors", "embedding")
-OF_SERIES = ("id_column", "time_column", "value_columns", "windows")
 
 
 def _unit_of(values: dict[str, Any]) -> UnitName | None:
