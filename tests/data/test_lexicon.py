@@ -48,6 +48,7 @@ def test_of_a_long_word_the_letters_at_both_ends_are_seen():
     word = "a" * LETTERS + "b" + "c" * LETTERS
     assert lexicon.spelled(word) == [1] * (LETTERS // 2) + [3] * (LETTERS // 2)
     assert len(lexicon.spelled("a" * LETTERS)) == LETTERS
+    assert [lexicon.shortens(each) for each in (word, "a" * LETTERS)] == [True, False]
 
 
 def test_words_that_a_table_has_besides_are_known():

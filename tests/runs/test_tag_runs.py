@@ -7,7 +7,7 @@ import pytest
 
 from throughtime import Tag, folder
 from throughtime.errors import ArgumentError, DataError, RunError
-from throughtime.runs import Asked, application_of, load, recipe_of
+from throughtime.runs import Asked, application_of, load, recipe_of, tag_answers
 from throughtime.runs import tag as runs
 from throughtime.train import fit
 
@@ -60,7 +60,7 @@ def everything(answers):
 def test_text_is_tagged_line_by_line(run, tmp_path, monkeypatch):
     path = tmp_path / "some.txt"
     path.write_text("Bob saw  Oslo\n\nAda Byron saw rain\n")
-    monkeypatch.setattr(runs, "BLOCK", 2)
+    monkeypatch.setattr(tag_answers, "BLOCK", 2)
     answers = asked(run, path)
     found = everything(answers)
     plain = "".join(answers.plain(answer) + "\n" for answer in found)
@@ -82,7 +82,7 @@ def test_text_is_tagged_line_by_line(run, tmp_path, monkeypatch):
 
 def test_columns_are_tagged_whatever_tags_they_have_and_however_long_the_file(run, tmp_path, monkeypatch):
     path = written(tmp_path / "other.conll", [[("Zoe", "X"), ("saw", "Y")], [("Rome", "Z")]] * 30)
-    monkeypatch.setattr(runs, "BLOCK_TOKENS", 10)
+    monkeypatch.setattr(tag_answers, "BLOCK_TOKENS", 10)
     answers = asked(run, path)
     blocks = list(answers)
     assert max(sum(len(answer.sentence.tokens) for answer in block) for block in blocks) <= 11
@@ -94,11 +94,12 @@ def test_columns_are_tagged_whatever_tags_they_have_and_however_long_the_file(ru
 
 def test_probabilities_are_of_the_tags_that_were_learned(run, tmp_path):
     path = tmp_path / "some.txt"
-    path.write_text("Bob saw\n")
+    path.write_text(f"Bob {'saw' * 99}\n")
     answers = asked(run, path, probabilities=True)
     (facts,) = [answers.facts(answer) for answer in everything(answers)]
-    assert [max(row, key=row.get) for row in facts["probabilities"]] == ["S-PER", "O"]
+    assert max(facts["probabilities"][0], key=facts["probabilities"][0].get) == "S-PER"
     assert all(sum(row.values()) == pytest.approx(1, abs=1e-4) for row in facts["probabilities"])
+    assert answers.told().endswith("unknown; 1 words of over 64 letters, of which those at both ends are seen")
     assert set(facts["probabilities"][0]) == {"B-PER", "E-PER", "O", "S-LOC", "S-PER"}
 
 

@@ -144,11 +144,15 @@ class Lexicon:
         affixes = affixes_of(word, self.view.affixes)
         return found + [known.get(affix, 0) for known, affix in zip(self._affix, affixes, strict=True)]
 
+    def shortens(self, form: str) -> bool:
+        """Whether a word has more letters than are looked at."""
+        return self.view.letters and len(form) > LETTERS
+
     def spelled(self, form: str) -> list[int]:
         """The numbers of its letters, none where they are not looked at; of a long word those at both ends."""
         if not self.view.letters:
             return []
-        seen = form if len(form) <= LETTERS else form[: LETTERS // 2] + form[-LETTERS // 2 :]
+        seen = form[: LETTERS // 2] + form[-LETTERS // 2 :] if self.shortens(form) else form
         return [self._letter.get(letter, 0) for letter in seen]
 
 

@@ -1,62 +1,38 @@
-"""The recipe of a tagger: every setting, and how the parts are made from it."""
+"""The recipe of a tagger: every setting, and how the parts of a model are made from it.
+
+Its data are made in `tag_data.py`, what is said of a run in `tag_notes.py`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field, model_validator
 
-from throughtime.errors import ArgumentError, printable
-from throughtime.recipes import fields
+from throughtime.recipes import fields, tag_notes
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace, Place, make_recipe
-from throughtime.recipes.tagged import Learned, Reading, SchemeName, TaggedFile, divide, read_tagged, settle
+from throughtime.recipes.tagged import Learned, Reading, SchemeName, divide, read_tagged, settle
 from throughtime.recipes.training import Training
-from throughtime.recipes.transfer import FrozenUpdates, Taken, VectorsPath, is_frozen, take
+from throughtime.recipes.transfer import FrozenUpdates, VectorsPath, is_frozen, take
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from throughtime.data.lexicon import Lexicon, Sizes, View
+    from throughtime.data.lexicon import Sizes, View
     from throughtime.data.tokens import TokenBatches
     from throughtime.layers.words import Speller, WordVectors
     from throughtime.metrics import Scheme
     from throughtime.models.tagger import Tagger, TaggingScore
     from throughtime.models.tagging import TaggingModel
+    from throughtime.recipes.tag_data import TagData
 
 QUICK_TOKENS = 30_000  # of the held-out part, at most, that are judged while training
-SAMPLE_SENTENCES = 64  # and among which mistakes are looked for
 CASING, AFFIX, LETTER = 8, 16, 30  # widths of embeddings
 OF_LETTERS = {"characters": "none", "affixes": 0, "casing": False, "lower": False, "minimum_count": 1}
-NAMES = 50  # tags that a page lists
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some of the sentences."""
-
-    tokens: list[list[str]]
-    tags: list[list[str]]  # by the scheme of the file
-
-
-@dataclass(frozen=True)
-class TagData:
-    """Tagged sentences and their vocabularies."""
-
-    lexicon: Lexicon
-    tags: list[str]  # that are learned, by the scheme of learning
-    scheme: Scheme | None  # of the file
-    learned: Scheme | None
-    train: Part
-    valid: Part
-    facts: dict[str, Any]  # where they came from and what was counted: data.json
-    chosen: str  # which columns were read
-    taken: Taken | None = None
 
 
 class Tag(Training):
@@ -169,22 +145,9 @@ class Tag(Training):
 
         Raises `DataError` when a file is missing or malformed, and as `divided` does.
         """
-        from throughtime.metrics import convert_tags
+        from throughtime.recipes.tag_data import learn
 
-        found = self.divided()
-        learned = cast("Scheme", self.convert.upper()) if self.convert else found.scheme
-        if learned is not None and found.scheme is None:
-            raise ArgumentError(
-                f"convert needs tags of entities; those of {self.train} are of none ({found.train.chosen})"
-            )
-        parts = [_part(file) for file in (found.train, found.valid)]
-        tags = {tag for some in parts[0].tags for tag in some}
-        if found.scheme is not None and learned is not None:  # O, too, so that a sentence of any length has some tags
-            tags = {"O"} | {t for some in parts[0].tags for t in convert_tags(some, found.scheme, learned)}
-        lexicon = self._lexicon(parts[0])
-        facts = {**_facts(found, lexicon, parts), "tags": sorted(tags), "scheme": found.scheme, "learned": learned}
-        facts["valid"] = facts["valid"] if self.valid else f"{100 * self.held_out:g}% of the sentences"
-        return TagData(lexicon, sorted(tags), found.scheme, learned, parts[0], parts[1], facts, found.train.chosen)
+        return learn(self, self.divided())
 
     def divided(self) -> Learned:
         """The sentences to learn from and those that are held out. Raises `DataError` as `divide` and `settle` do."""
@@ -201,18 +164,6 @@ class Tag(Training):
 
         letters = self.characters != "none"
         return View(plain=self.lower, casing=self.casing, affixes=self.affixes, letters=letters)
-
-    def _lexicon(self, part: Part) -> Lexicon:
-        from throughtime.data.lexicon import Lexicon
-
-        more: list[str] = []
-        if self.vectors:  # words that only later sentences have are known too, if the table has them
-            from throughtime.vectors.table import Table
-
-            more = Table.load(self.vectors).words
-        counts = Counter(token for tokens in part.tokens for token in tokens)
-        least, most = self.minimum_count, self.maximum_vocab
-        return Lexicon.learn(counts, self.view, minimum_count=least, maximum_vocab=most, more=more)
 
     def begin(self, data: TagData, kept: dict[str, Any] | None) -> TagData:
         """The data, with the vectors that the embeddings begin with."""
@@ -299,20 +250,12 @@ class Tag(Training):
 
     def score(self, model: TaggingModel, data: TagData, *, quick: bool) -> TaggingScore:
         """How well the held-out sentences are tagged; `quick` looks at about 30,000 tokens of them at most."""
-        part = _thinned(data.valid, QUICK_TOKENS) if quick else data.valid
+        part = data.valid.thinned(QUICK_TOKENS) if quick else data.valid
         return self.tagger(model, data).score(part.tokens, part.tags)
 
     def sample(self, model: TaggingModel, data: TagData, *, final: bool) -> str:
         """The mistakes of which the model is surest, in some of the held-out sentences."""
-        step = -(-len(data.valid.tokens) // (16 if final else 1) // SAMPLE_SENTENCES) or 1
-        tokens, tags = data.valid.tokens[::step], data.valid.tags[::step]
-        found = []
-        for words, true, one in zip(tokens, tags, self.tagger(model, data).tag(tokens), strict=True):
-            for place, (tag, said) in enumerate(zip(true, one.tags, strict=True)):
-                if tag != said:
-                    found.append((float(one.probabilities[place]), f"{said}, truly {tag}: {_around(words, place)}"))
-        found.sort(key=lambda mistake: -mistake[0])
-        return "\n".join(f"{share:.2f} {what}" for share, what in found[: 20 if final else 3]) or "none"
+        return tag_notes.mistakes(self.tagger(model, data), data, final=final)
 
     def tell(self, score: TaggingScore) -> tuple[str, str]:
         """What was judged, and how well it did."""
@@ -320,23 +263,7 @@ class Tag(Training):
 
     def notes(self, data: TagData) -> tuple[str, ...]:
         """What was read, counted and taken from vectors."""
-        facts = data.facts
-        if data.scheme is None:
-            scheme = "tags are of no entities"
-        else:
-            scheme = f"tags are of entities, by {data.scheme}"
-            scheme += f", learned by {data.learned}" if data.learned != data.scheme else ""
-            scheme += f"; {facts['repaired_tags']:,} were mended" if self.repair else ""
-        left = {"ranges": "multiword tokens", "empty_nodes": "empty nodes", "unspecified_tags": "tags that are _"}
-        seen = "".join(f"; {facts[name]:,} {what}" for name, what in left.items() if facts[name])
-        return (
-            f"{data.chosen}; {scheme}{seen}",
-            f"{facts['train_sentences']:,} sentences to train on ({facts['train_tokens']:,} tokens, "
-            f"{facts['train_unknown']:,} unknown); {facts['valid_sentences']:,} held out ({facts['valid_tokens']:,}, "
-            f"{facts['valid_unknown']:,} unknown, {facts['valid_unlearned']:,} with a tag that is not learned); "
-            f"{len(data.tags):,} tags, a vocabulary of {facts['vocab']:,}",
-            *(data.taken.notes(self.frozen_updates) if data.taken else ()),
-        )
+        return tag_notes.notes(self, data)
 
     def files(self, data: TagData) -> dict[str, bytes]:
         """recipe.json, vocabulary.json and data.json."""
@@ -350,61 +277,4 @@ class Tag(Training):
 
     def card(self, model: TaggingModel, data: TagData, score: Any) -> str:
         """What the model is, what it was made from, and how good it is."""
-        size, facts = sum(parameter.numel() for parameter in model.parameters()), data.facts
-        rows = {
-            "model": f"{self.made_of}, {size:,} weights",
-            "tags": listed(data.tags),
-            "words": f"a vocabulary of {facts['vocab']:,}",
-            "trained on": f"{facts['train']}: {facts['train_tokens']:,} tokens (sha256 {facts['train_sha256'][:12]}…)",
-            "validated on": f"{facts['valid']}: {facts['valid_tokens']:,} tokens",
-            "tags mended": f"{facts['repaired_tags']:,}",
-            **({"embeddings": data.taken.notes(self.frozen_updates)[0]} if data.taken else {}),
-            "validation": "training was stopped before its end" if score is None else score.sentence(),
-        }
-        lines = [f"| {name} | {printable(value).replace('|', chr(92) + '|')} |" for name, value in rows.items()]
-        return "\n".join(["# A tagger", "", "| what | value |", "| --- | --- |", *lines, ""])
-
-
-def listed(tags: list[str]) -> str:
-    """The names of tags, the first 50 of them.
-
-    >>> listed(["ADJ", "NOUN"])
-    'ADJ, NOUN'
-    """
-    return ", ".join(tags[:NAMES]) + (f", ... {len(tags):,} in all" if len(tags) > NAMES else "")
-
-
-def _part(file: TaggedFile) -> Part:
-    return Part([sentence.tokens for sentence in file.sentences], [sentence.tags for sentence in file.sentences])
-
-
-def _thinned(part: Part, most: int) -> Part:
-    """Sentences in even distances, of about so many tokens at most."""
-    step = -(-sum(map(len, part.tokens)) // most)
-    return Part(part.tokens[::step], part.tags[::step])
-
-
-def _around(words: list[str], place: int) -> str:
-    """A word between brackets, and some that stand beside it."""
-    before, after = words[max(0, place - 4) : place], words[place + 1 : place + 4]
-    return " ".join([*before, f"[{words[place]}]", *after])
-
-
-def _facts(found: Learned, lexicon: Lexicon, parts: list[Part]) -> dict[str, Any]:
-    """Where sentences came from, and what was counted in them."""
-    facts: dict[str, Any] = {"vocab": len(lexicon)}
-    known = {tag for some in parts[0].tags for tag in some}
-    for name, file, part in zip(("train", "valid"), (found.train, found.valid), parts, strict=True):
-        words = Counter(token for tokens in part.tokens for token in tokens)
-        facts |= {
-            name: str(file.path),
-            f"{name}_sha256": file.sha256,
-            f"{name}_bytes": file.bytes,
-            f"{name}_sentences": len(part.tokens),
-            f"{name}_tokens": words.total(),
-            f"{name}_unknown": sum(count for word, count in words.items() if not lexicon.features(word)[0]),
-        }
-    facts["valid_unlearned"] = sum(tag not in known for some in parts[1].tags for tag in some)
-    files = (found.train,) if found.train.path == found.valid.path else (found.train, found.valid)
-    facts["repaired_tags"] = sum(file.repaired for file in files)
-    return facts | {what: sum(file.left_out[what] for file in files) for what in found.train.left_out}
+        return tag_notes.card(self, model, data, score)

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from throughtime.data.conll import Sentence, Sentences
-from throughtime.data.lines import Lines, kind_of
 from throughtime.errors import ArgumentError, DataError, printable
 from throughtime.folder import STRICT
 from throughtime.metrics.schemes import Scheme
 from throughtime.recipes.fields import MOST_CLASSES
-from throughtime.recipes.tag import Tag, listed
-from throughtime.recipes.tagged import TaggedFile, check_length, in_letters, read_tagged
+from throughtime.recipes.tag import Tag
+from throughtime.recipes.tag_notes import listed
+from throughtime.recipes.tagged import TaggedFile, read_tagged
 from throughtime.recipes.transfer import Sha256, VectorFacts
 from throughtime.runs.asked import Asked, Judged
 from throughtime.runs.classify import distinct
 from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled
 from throughtime.runs.language import vector_rows
 from throughtime.runs.mistakes import Mistakes, TaggedSentences, Wanted, of_tagger
+from throughtime.runs.tag_answers import SentenceLive, TagAnswers, TokenLive
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from throughtime.models.tagger import Tagged, Tagger, TaggingScore
+    from throughtime.models.tagger import Tagger, TaggingScore
 
 PICTURES: dict[str, Any] = {}
-BLOCK_TOKENS, BLOCK = 2**16, 4096  # tokens and sentences held at a time, at most
 
 
 class Facts(BaseModel):
@@ -59,6 +55,7 @@ class Facts(BaseModel):
     ranges: Count
     empty_nodes: Count
     unspecified_tags: Count
+    shortened_words: Count
     vectors: VectorFacts | None = None
     vectors_sha256: Sha256 | None = None
 
@@ -186,161 +183,9 @@ def _share(share: float | None) -> str:
     return "—" if share is None else f"{share:.4f}"
 
 
-class Said(NamedTuple):
-    """A sentence and what is said of it."""
-
-    sentence: Sentence
-    tagged: Tagged
-    shares: NDArray[Any] | None  # of every tag at each token, when asked for
-
-
-class TagAnswers:
-    """What a tagger says of the sentences of a file."""
-
-    item = "sentence"
-    head: str | None = None
-
-    def __init__(self, tagger: Tagger, recipe: Tag, asked: Asked) -> None:
-        file = asked.file
-        if file is None or file.is_dir() or str(file) == "-":
-            raise ArgumentError(f"{file} is no file; give one with a sentence a line (.txt) or a token a line (CoNLL)")
-        self.tagger, self.recipe, self.file, self.every = tagger, recipe, file, asked.probabilities
-        self.lines = Lines(file) if kind_of(file) == ".txt" else None
-        column = recipe.token_column if asked.column is None else asked.column
-        self.source = Sentences(file, token=column, tagged=False)
-        self.sentences = self.tokens = self.unknown = self.empty = 0
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """How the file is read."""
-        letters = self.recipe.unit == "character"
-        if self.lines is None:
-            return (self.source.chosen + (", each letter one of its own" if letters else ""),)
-        return ("a line is a sentence, its " + ("letters" if letters else "words between white space") + " are tokens",)
-
-    def __iter__(self) -> Iterator[list[Said]]:
-        """The answers, a block of sentences at a time."""
-        for block in _blocks(self._checked()):
-            tokens = [sentence.tokens for sentence in block]
-            found = self.tagger.tag(tokens)
-            shares = self.tagger.probabilities(tokens) if self.every else [None] * len(block)
-            self.sentences += len(block)
-            self.tokens += sum(map(len, tokens))
-            self.unknown += self.tagger.unknown(tokens)
-            yield [Said(*one) for one in zip(block, found, shares, strict=True)]
-
-    def _checked(self) -> Iterator[Sentence]:
-        for sentence in self._read():
-            check_length(len(sentence.tokens), self.recipe.longest, f"{self.file}, line {sentence.line}")
-            yield sentence
-
-    def _read(self) -> Iterator[Sentence]:
-        """The sentences; of text a line without a word is one without tokens, so that answers stand as lines do."""
-        letters = self.recipe.unit == "character"
-        if self.lines is None:
-            yield from (in_letters(sentence) if letters else sentence for sentence in self.source)
-            return
-        for number, line in enumerate(self.lines, 1):
-            tokens = _tokens(line, letters)
-            self.empty += not tokens
-            yield Sentence(number, tokens, [])
-        if not self.sentences and not self.lines.bytes:
-            raise DataError(f"{self.file} is empty; give a file with a sentence a line")
-
-    def plain(self, answer: Said) -> str:
-        """A line for each token, its tag after a tab; and an empty line at the end."""
-        return _lines(answer.sentence.tokens, answer.tagged.tags)
-
-    def facts(self, answer: Said) -> dict[str, Any]:
-        """Tokens, tags and entities; when asked for, how likely each tag is at each token."""
-        line = _sentence_facts(answer.sentence.tokens, answer.tagged, self.tagger)
-        if answer.shares is not None:
-            names = self.tagger.tags
-            line["probabilities"] = [dict(zip(names, map(float, row), strict=True)) for row in answer.shares]
-        return line
-
-    def told(self) -> str:
-        """How many sentences there were, and how many words were unknown."""
-        empty = f", {self.empty:,} of them empty" if self.empty else ""
-        return f"{self.sentences:,} sentences{empty}; {self.unknown:,} of {self.tokens:,} tokens unknown"
-
-
-def _tokens(line: str, letters: bool) -> list[str]:
-    return [letter for word in line.split() for letter in word] if letters else line.split()
-
-
-def _lines(tokens: list[str], tags: list[str]) -> str:
-    return "".join(f"{token}\t{tag}\n" for token, tag in zip(tokens, tags, strict=True))
-
-
-def _sentence_facts(tokens: list[str], tagged: Tagged, tagger: Tagger) -> dict[str, Any]:
-    facts: dict[str, Any] = {"tokens": tokens, "tags": tagged.tags}
-    if tagger.scheme is not None:
-        facts["spans"] = [
-            {"type": name, "start": start, "stop": stop, "tokens": tokens[start:stop]}
-            for name, start, stop in tagged.spans
-        ]
-    return facts
-
-
-def _blocks(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
-    """Sentences in blocks of so many tokens that a block is no burden, and of one sentence at least."""
-    stream, block, tokens = iter(sentences), list[Sentence](), 0
-    for sentence in stream:
-        block.append(sentence)
-        tokens += len(sentence.tokens)
-        if tokens >= BLOCK_TOKENS or len(block) == BLOCK:
-            yield block
-            block, tokens = [], 0
-    if block:
-        yield block
-
-
 def predict(trained: Tagger, recipe: Tag, asked: Asked) -> TagAnswers:
     """What the tagger says of each sentence of a file. Raises `ArgumentError` for what is no file."""
     return TagAnswers(trained, recipe, asked)
-
-
-class SentenceLive:
-    """A tagger that is given a sentence a line."""
-
-    def __init__(self, tagger: Tagger, recipe: Tag) -> None:
-        self.tagger, self.recipe = tagger, recipe
-        self.letters = recipe.unit == "character"
-        self.wants = f"a sentence ({tagger.waits})"
-
-    def take(self, line: str) -> dict[str, Any] | None:
-        """The tags of a sentence; nothing for a line without words."""
-        tokens = _tokens(line, self.letters)
-        check_length(len(tokens), self.recipe.longest, "this line")
-        return _sentence_facts(tokens, self.tagger.tag([tokens])[0], self.tagger) if tokens else None
-
-    def plain(self, facts: dict[str, Any]) -> str:
-        """A line for each token, its tag after a tab; and an empty line at the end."""
-        return _lines(facts["tokens"], facts["tags"])
-
-
-class TokenLive:
-    """A tagger that reads forward: given a token a line it answers at once; an empty line begins a new sentence."""
-
-    def __init__(self, tagger: Tagger) -> None:
-        self.tagger, self.state = tagger, cast(Any, None)
-        self.wants = "a token; an empty line begins a new sentence"
-
-    def take(self, line: str) -> dict[str, Any] | None:
-        """The tag of the next token. Raises `DataError` for a line with several."""
-        words = line.split()
-        if not words:
-            self.state = None
-            return None
-        if len(words) > 1:
-            raise DataError(f"{line.strip()!a:.60} is {len(words)} tokens; give one a line, and an empty line between")
-        tag, share, self.state = self.tagger.step(words[0], self.state)
-        return {"token": words[0], "tag": tag, "probability": share}
-
-    def plain(self, facts: dict[str, Any]) -> str:
-        """The token and its tag."""
-        return f"{facts['token']}\t{facts['tag']}"
 
 
 def stream(trained: Tagger, recipe: Tag) -> SentenceLive | TokenLive:

@@ -1,0 +1,105 @@
+"""The data of the recipe of a tagger: sentences, the vocabularies of their words, and what was counted in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from throughtime.errors import ArgumentError
+from throughtime.recipes.tagged import Learned, TaggedFile
+
+if TYPE_CHECKING:
+    from throughtime.data.lexicon import Lexicon
+    from throughtime.metrics import Scheme
+    from throughtime.recipes.tag import Tag
+    from throughtime.recipes.transfer import Taken
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the sentences."""
+
+    tokens: list[list[str]]
+    tags: list[list[str]]  # by the scheme of the file
+
+    def thinned(self, most: int) -> Part:
+        """Sentences in even distances, of about so many tokens at most."""
+        step = -(-sum(map(len, self.tokens)) // most)
+        return Part(self.tokens[::step], self.tags[::step])
+
+
+@dataclass(frozen=True)
+class TagData:
+    """Tagged sentences and their vocabularies."""
+
+    lexicon: Lexicon
+    tags: list[str]  # that are learned, by the scheme of learning
+    scheme: Scheme | None  # of the file
+    learned: Scheme | None
+    train: Part
+    valid: Part
+    facts: dict[str, Any]  # where they came from and what was counted: data.json
+    chosen: str  # which columns were read
+    taken: Taken | None = None
+
+
+def learn(recipe: Tag, found: Learned) -> TagData:
+    """The vocabularies and tags of sentences that were read, by the settings of a recipe.
+
+    Raises `DataError` when no word is left, `ArgumentError` for tags that cannot be converted.
+    """
+    from throughtime.metrics import convert_tags
+
+    learned = cast("Scheme", recipe.convert.upper()) if recipe.convert else found.scheme
+    if learned is not None and found.scheme is None:
+        raise ArgumentError(
+            f"convert needs tags of entities; those of {recipe.train} are of none ({found.train.chosen})"
+        )
+    parts = [_part(file) for file in (found.train, found.valid)]
+    tags = {tag for some in parts[0].tags for tag in some}
+    if found.scheme is not None and learned is not None:  # O, too, so that a sentence of any length has some tags
+        tags = {"O"} | {t for some in parts[0].tags for t in convert_tags(some, found.scheme, learned)}
+    lexicon = _lexicon(recipe, parts[0])
+    facts = {**_facts(found, lexicon, parts), "tags": sorted(tags), "scheme": found.scheme, "learned": learned}
+    facts["valid"] = facts["valid"] if recipe.valid else f"{100 * recipe.held_out:g}% of the sentences"
+    return TagData(lexicon, sorted(tags), found.scheme, learned, parts[0], parts[1], facts, found.train.chosen)
+
+
+def _lexicon(recipe: Tag, part: Part) -> Lexicon:
+    from throughtime.data.lexicon import Lexicon
+
+    more: list[str] = []
+    if recipe.vectors:  # words that only later sentences have are known too, if the table has them
+        from throughtime.vectors.table import Table
+
+        more = Table.load(recipe.vectors).words
+    counts = Counter(token for tokens in part.tokens for token in tokens)
+    least, most = recipe.minimum_count, recipe.maximum_vocab
+    return Lexicon.learn(counts, recipe.view, minimum_count=least, maximum_vocab=most, more=more)
+
+
+def _part(file: TaggedFile) -> Part:
+    return Part([sentence.tokens for sentence in file.sentences], [sentence.tags for sentence in file.sentences])
+
+
+def _facts(found: Learned, lexicon: Lexicon, parts: list[Part]) -> dict[str, Any]:
+    """Where sentences came from, and what was counted in them."""
+    facts: dict[str, Any] = {"vocab": len(lexicon)}
+    known = {tag for some in parts[0].tags for tag in some}
+    for name, file, part in zip(("train", "valid"), (found.train, found.valid), parts, strict=True):
+        words = Counter(token for tokens in part.tokens for token in tokens)
+        facts |= {
+            name: str(file.path),
+            f"{name}_sha256": file.sha256,
+            f"{name}_bytes": file.bytes,
+            f"{name}_sentences": len(part.tokens),
+            f"{name}_tokens": words.total(),
+            f"{name}_unknown": sum(count for word, count in words.items() if not lexicon.features(word)[0]),
+        }
+    every = (token for part in parts for tokens in part.tokens for token in tokens)
+    facts["shortened_words"] = sum(map(lexicon.shortens, every))
+    facts["valid_unlearned"] = sum(tag not in known for some in parts[1].tags for tag in some)
+    files = (found.train,) if found.train.path == found.valid.path else (found.train, found.valid)
+    facts["repaired_tags"] = sum(file.repaired for file in files)
+    return facts | {what: sum(file.left_out[what] for file in files) for what in found.train.left_out}
