@@ -176,7 +176,7 @@ def show(lines: list[dict[str, str]]) -> None:
         sheet.add_row(
             *(task, options, judged, str(len(seeds)), str(len(some)), f"{mean(right):.2f}"),
             *(f"{stdev(right):.2f}" if len(right) > 1 else "", ", ".join(str(wrong) for wrong, _ in seeds.values())),
-            ", ".join(f"{name} {100 * wrong / support:.2f} %" for name, (wrong, support) in classes.items()),
+            ", ".join(f"{name} {100 * wrong / max(1, support):.2f} %" for name, (wrong, support) in classes.items()),
             f"{mean(float(line['seconds']) for line in some):.1f}",
         )
     terminal().print(sheet)
