@@ -55,7 +55,7 @@ class Facts(BaseModel):
     ranges: Count
     empty_nodes: Count
     unspecified_tags: Count
-    shortened_words: Count
+    shortened_words: Count = 0
     vectors: VectorFacts | None = None
     vectors_sha256: Sha256 | None = None
 
