@@ -175,7 +175,7 @@ def test_what_is_there_is_not_written_over(fitted, tmp_path):
 
 
 def test_it_is_scored_searched_and_piped():
-    X, y = texts(), ["pos", "neg"] * 12
+    X, y = texts(40), ["pos", "neg"] * 20
     assert cross_val_score(classifier(), X, y, cv=2).mean() > 0.8
     search = GridSearchCV(classifier(epochs=4), {"learning_rate": [1e-6, 0.05]}, cv=2, refit=False).fit(X, y)
     assert search.best_params_ == {"learning_rate": 0.05}

@@ -36,7 +36,7 @@ def tagger(**changes):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return tagger().fit(*sentences())
+    return tagger(rows=5, epochs=14).fit(*sentences())
 
 
 def test_sentences_are_tagged(fitted):

@@ -100,7 +100,7 @@ def _rows(X: Any) -> list[Any] | None:
     """Texts or series, one by one; None for what scikit-learn should look at: a table, or nothing that fits."""
     dimensions = getattr(X, "ndim", None)
     if dimensions == 3:
-        return list(check_array(X, allow_nd=True, dtype=np.float32))
+        return list(check_array(X, allow_nd=True, dtype=np.float32, input_name="X"))
     if dimensions != 1 and not isinstance(X, list | tuple):
         return None
     rows = list(X)

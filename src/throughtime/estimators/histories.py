@@ -47,7 +47,7 @@ def read_histories(estimator: Any, X: Any, *, reset: bool) -> Histories:
     dimensions = getattr(X, "ndim", None)
     flat = dimensions == 1 or (listed and len(X) > 0 and all(isinstance(value, Number) for value in X))
     if dimensions == 3:
-        found = Histories(list(check_array(X, allow_nd=True, dtype=np.float32)), many=True)
+        found = Histories(to_series(check_array(X, allow_nd=True, dtype=np.float32, input_name="X")), many=True)
     elif listed and any(isinstance(one, np.ndarray) for one in X):
         found = Histories(to_series(X), many=True)
     elif flat and (reset or not hasattr(estimator, "n_features_in_")):
