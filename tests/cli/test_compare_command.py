@@ -114,6 +114,13 @@ def test_a_folder_of_something_else_is_left_alone(compared, texts, tmp_path, cap
     assert "holds another run: minimum_count is 1 there and 2 now" in refused(capsys, *words, "--minimum-count", "2")
 
 
+def test_usual_cores_that_do_not_fit_are_left_out(texts, tmp_path, capsys):
+    told = refused(capsys, "compare", texts, "--out", tmp_path / "out", "--seeds", "0", "--hidden", "9")
+    assert "--seeds is how many" in told
+    run(["compare", str(texts), "--out", str(tmp_path / "out"), "--seeds", "0", "--hidden", "9"])
+    assert "average is left out: hidden is for cores that have units" in capsys.readouterr().err
+
+
 def test_variations_are_tables(texts, tmp_path, capsys):
     (tmp_path / "bad.toml").write_text('core = "gru"\n')
     told = refused(capsys, "compare", texts, "--out", tmp_path / "out", "--variations", tmp_path / "bad.toml")

@@ -194,6 +194,44 @@ def test_what_is_no_study_is_refused(recipe, tmp_path, make):
         open_study(search_of(recipe), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ('update trial_params set distribution_json = \'{"name": "Evil", "attributes": {}}\'', "does not read as a"),
+        (
+            "update trial_params set distribution_json = replace(distribution_json, '0.1', '0.2')",
+            "trials of other setti",
+        ),
+        ("update study_user_attributes set value_json = '[' where key = 'by'", "does not read as a study"),
+        ("update trials set state = 'WILD'", "does not read as a study"),
+    ],
+)
+def test_a_study_that_was_changed_is_refused(recipe, tmp_path, monkeypatch, change, told):
+    scripted(monkeypatch, [0.5])
+    search = search_of(recipe, 1)
+    stream = tune.tune(search, tmp_path)
+    next(stream)
+    stream.close()
+    base = sqlite3.connect(tmp_path / "study.db")
+    base.execute(change)
+    base.commit()
+    base.close()
+    with pytest.raises(RunError, match=told):
+        list(tune.tune(search, tmp_path))
+
+
+def test_what_a_study_keeps_of_trials_is_numbers_or_nothing(recipe, tmp_path, monkeypatch):
+    scripted(monkeypatch, [0.5, 0.4])
+    search = search_of(recipe, 2)
+    list(tune.tune(search, tmp_path))
+    base = sqlite3.connect(tmp_path / "study.db")
+    base.execute("update trial_user_attributes set value_json = '[1]' where trial_id = 1")
+    base.execute("""update trial_user_attributes set value_json = '{"updates": "x", "loss": 1}' where trial_id = 2""")
+    base.commit()
+    base.close()
+    assert [one.final for one in found_in(open_study(search, tmp_path), search).best] == [{"loss": 1}, {}]
+
+
 def test_what_was_found_is_a_recipe_that_train_takes(recipe, tmp_path):
     search = search_of(recipe, 1)
     list(tune.tune(search, tmp_path))

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from throughtime.trials.compare import Run
     from throughtime.trials.parts import Parts
 
-USUAL = ("average", "convolution", "lstm", "gru")
+USUAL = ("bag", "average", "convolution", "lstm", "gru")
 CORES = Annotated[
-    str | None, tyro.conf.arg(help="which, with commas between (average,convolution,lstm,gru, those that there are)")
+    str | None, tyro.conf.arg(help="which, with commas between (bag,average,convolution,lstm,gru: those that fit)")
 ]
 VARIATIONS = Annotated[
     Path | None, tyro.conf.arg(help="instead of --cores: a .toml with a table of settings for each name")
@@ -71,7 +71,7 @@ def command(words: list[str]) -> int:
     if not 0 < options.test_share < 1:
         raise ArgumentError(f"--test-share is a share of DATA, above 0 and below 1; got {options.test_share}")
     made = make_recipe(recipe, {**settings, "train": options.data, "valid": options.valid})
-    return _compare(made, _variations(options, recipe), options)
+    return _compare(made, _variations(options, made), options)
 
 
 def _application(words: Sequence[str]) -> str:
@@ -83,15 +83,15 @@ def _application(words: Sequence[str]) -> str:
     return "tag" if data.removesuffix(".gz").endswith(SENTENCES) else "classify"
 
 
-def _variations(options: Any, recipe: Any) -> dict[str, dict[str, Any]]:
+def _variations(options: Any, made: Any) -> dict[str, dict[str, Any]]:
     """The settings that each name stands for. Raises `ArgumentError` for cores that are not there."""
     if options.variations is not None:
         if options.cores is not None:
             raise ArgumentError("--cores and --variations both say what is compared; give one of them")
         return _read_variations(options.variations)
-    known = choices_of(recipe.model_fields["core"].annotation)
+    known = choices_of(type(made).model_fields["core"].annotation)
     if options.cores is None:
-        return {core: {"core": core} for core in USUAL if core in known}
+        return {core: {"core": core} for core in USUAL if core in known and _fits(made, core)}
     names = [name.strip() for name in options.cores.split(",") if name.strip()]
     for name in names:
         if name not in known:
@@ -99,6 +99,16 @@ def _variations(options: Any, recipe: Any) -> dict[str, dict[str, Any]]:
     if len(set(names)) < len(names):
         raise ArgumentError(f"--cores has one twice: {options.cores}")
     return {name: {"core": name} for name in names}
+
+
+def _fits(made: Any, core: str) -> bool:
+    """Whether one of the usual cores takes the settings that all have; it is told where it does not."""
+    try:
+        make_recipe(type(made), {**made.model_dump(), "core": core})
+    except ArgumentError as error:
+        sys.stderr.write(f"{core} is left out: {printable(str(error))}\n")
+        return False
+    return True
 
 
 def _read_variations(path: Path) -> dict[str, dict[str, Any]]:

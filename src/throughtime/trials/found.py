@@ -1,5 +1,6 @@
 """What a search found: its trials, the best settings as a recipe, and how much each setting mattered."""
 
+import math
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ class Tried:
     number: int  # from 1
     value: float | None  # None where it was given up or failed
     settings: dict[str, Any]
-    final: dict[str, Any]  # its score at the end, its updates and seconds
+    final: dict[str, float]  # its score at the end, its updates and seconds
 
     def to_json(self) -> dict[str, Any]:
         """Everything."""
@@ -64,7 +65,7 @@ def found_in(study: "Study", search: Search) -> Found:
     }
     done = [trial for trial in study.trials if trial.state == TrialState.COMPLETE and trial.value is not None]
     done.sort(key=lambda trial: (-(trial.value or 0.0) if search.rising else trial.value or 0.0, trial.number))
-    best = [Tried(one.number + 1, one.value, dict(one.params), dict(one.user_attrs.get("final", {}))) for one in done]
+    best = [Tried(one.number + 1, one.value, dict(one.params), _numbers(one.user_attrs.get("final"))) for one in done]
     importances = _importances(study) if len(done) >= LEAST else {}
     notes = []
     if not importances:
@@ -80,6 +81,12 @@ def found_in(study: "Study", search: Search) -> Found:
             "give more --minutes or a lower --evaluate-every"
         )
     return Found(search, best, counts, importances, tuple(notes))
+
+
+def _numbers(content: Any) -> dict[str, float]:
+    """The numbers in what a study keeps of a trial; it may come from anyone."""
+    known = content.items() if isinstance(content, dict) else ()
+    return {name: one for name, one in known if isinstance(one, int | float) and math.isfinite(one)}
 
 
 def _importances(study: "Study") -> dict[str, float]:

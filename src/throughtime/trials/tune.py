@@ -101,7 +101,7 @@ def _trial(search: Search, study: "Study", trial: Any, home: Path) -> Iterator[S
     """One trial, to its end."""
     from optuna.trial import TrialState
 
-    settings = {one.name: one.suggested(trial) for one in search.dimensions}
+    settings = _suggested(search, trial, home.parent.parent)
     recipe: Any = settings_of(search.recipe, {**settings, "seed": seed_of(search.recipe.seed, trial.number)})
     told = (trial.number, search.trials, settings)
     reports = _Reports(search, trial)
@@ -133,6 +133,16 @@ def _trial(search: Search, study: "Study", trial: Any, home: Path) -> Iterator[S
     else:
         rmtree(home, ignore_errors=True)
     yield Step(*told, ending="finished", value=value)
+
+
+def _suggested(search: Search, trial: Any, out: Path) -> dict[str, Any]:
+    """The settings that a trial is to have. Raises `RunError` where it has begun with others."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)  # of other bounds than those of the trial
+            return {one.name: one.suggested(trial) for one in search.dimensions}
+    except (ValueError, TypeError, LookupError, RuntimeWarning) as error:
+        raise RunError(f"{out / DATABASE} has trials of other settings: {error!s:.160}; give another --out") from None
 
 
 def _sweep(best: Path) -> None:
@@ -202,8 +212,9 @@ def open_study(search: Search, out: Path) -> "Study":
                 pruner=optuna.pruners.MedianPruner(n_startup_trials=FREE, n_warmup_steps=PATIENCE),
                 load_if_exists=True,
             )
+        study.get_trials(deepcopy=False)  # so that what does not read is met here
         _check_same(study, search, out)
-    except (SQLAlchemyError, RuntimeError, ValueError, KeyError) as error:
+    except (SQLAlchemyError, RuntimeError, ValueError, LookupError, TypeError) as error:
         if isinstance(error, ArgumentError):
             raise
         raise RunError(f"{path} does not read as a study of trials: {str(error).splitlines()[0]:.160}") from None
