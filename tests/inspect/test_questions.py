@@ -48,6 +48,15 @@ def test_a_unit_is_weighed_against_what_is_unknown_or_nothing(unknown):
         assert left.weights[0] == pytest.approx(float(logs[0][1] - logs[0][0] - logs[1][1] + logs[1][0]))
 
 
+def test_places_that_have_embeddings_of_their_own_stay_when_a_unit_is_unknown():
+    torch.manual_seed(0)
+    model = Classifier(6, Direct(4), MeanPool(), Classes(4, 3), places=5).double().eval()
+    question = of_classifier(model, IDS, before(1, 0), 0)
+    by_path, left = (explain(question, by)[0] for by in ("gradients", "occlusion"))
+    np.testing.assert_allclose(by_path.by_step, left.weights, atol=1e-12)
+    assert by_path.nothing == pytest.approx(left.nothing)
+
+
 @pytest.mark.parametrize("counts", [True, False])
 @pytest.mark.parametrize("head", [Classes, Several])
 def test_of_a_bag_of_words_gradients_are_exact_in_one_step(counts, head):

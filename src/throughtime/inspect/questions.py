@@ -39,7 +39,7 @@ class Question:
     sequence  T, or T D of numbers
     nothing   what a step is replaced by; None: it is left out
     answer    the answer to sequences
-    seen      T D, what the core sees of the sequence; and of nothing (D)
+    seen      T D, what the core sees of the sequence; and of nothing (T D, or D where it is the same at all steps)
     beyond    the answer to what the core sees
     """
 
@@ -86,7 +86,7 @@ def of_classifier(model: Any, sequence: Tensor, claim: Claim, unknown: int | Non
         nothing = torch.zeros_like(sequence[0])
     elif unknown is not None:
         nothing = sequence.new_tensor(unknown)
-        unseen = _embedded(model, nothing[None])[0]
+        unseen = _embedded(model, nothing.expand_as(sequence))  # of each place, which may have an embedding too
     return Question(sequence, nothing, of_inputs(model, claim), seen, unseen, of_seen(model, claim))
 
 
