@@ -77,6 +77,12 @@ def test_words_are_shaded_by_what_they_did():
     assert re.search(r"film\s+\+2\.00", text)
 
 
+def test_lines_and_boxes_are_explained_where_there_are_some():
+    text = page([mistake("a b", [1, 2], unknown=(1,), at=0)], HEADING)
+    assert "Dotted words are not in the vocabulary. A box is around the word whose answer is wrong." in text
+    assert "Dotted" not in page([mistake("a b", [1, 2])], HEADING)
+
+
 def test_letters_stand_side_by_side_and_lines_end_where_they_end():
     letters = mistake("", [1, 2, 3], parts=("A", "\u0633", "T"), spaced=False)
     assert "A\u0633T" in "".join(Parts(page([letters], HEADING)).texts)

@@ -53,6 +53,7 @@ def page(mistakes: Sequence[Mistake], heading: Heading) -> str:
         title=f"{printable(heading.name)}: {len(mistakes)} mistakes",
         heading=heading,
         name=printable(heading.name),
+        marks=_marks(mistakes),
         notes=[printable(note) for note in heading.notes],
         mistakes=[_shown(mistake) for mistake in mistakes],
         ways=" or ".join(sorted({_WAYS[mistake.by] for mistake in mistakes})) or _WAYS["occlusion"],
@@ -63,6 +64,13 @@ def page(mistakes: Sequence[Mistake], heading: Heading) -> str:
 
 
 _WAYS = {"occlusion": "occlusion", "gradients": "integrated gradients"}
+
+
+def _marks(mistakes: Sequence[Mistake]) -> str:
+    """What lines and boxes around words mean, where there are some."""
+    lined = "Dotted words are not in the vocabulary. " if any(mistake.unknown for mistake in mistakes) else ""
+    boxed = "A box is around the word whose answer is wrong." if any(one.at is not None for one in mistakes) else ""
+    return (lined + boxed).strip()
 
 
 def _shown(mistake: Mistake) -> dict[str, Any]:
