@@ -19,7 +19,7 @@ COMMANDS = {
     "compare": "train several cores on equal terms and judge them: throughtime compare DATA --cores lstm,gru --out DIR",
     "tune": "search settings of a recipe: throughtime tune classify DATA --trials N --minutes M --out DIR",
     "vectors": "word vectors, from counting to debiasing: throughtime vectors train --text FILE --out TABLE",
-    "data": "list and fetch public corpora: throughtime data list | get NAME",
+    "data": "public corpora, and data made here: throughtime data list | get NAME | make NAME",
     "check": "what is in labelled data, before training: throughtime check FILE...",
     "doctor": "versions, threads, devices, folders: throughtime doctor",
 }
