@@ -8,7 +8,7 @@ from throughtime import Padded, Recurrent
 from throughtime.cells import GRU
 from throughtime.data.tokens import TokenBatch, Words
 from throughtime.errors import ArgumentError
-from throughtime.heads import CRF, Classes
+from throughtime.heads import CRF, Classes, paths
 from throughtime.layers.words import WordVectors
 from throughtime.models.tagging import TaggingModel
 
@@ -49,6 +49,26 @@ def test_the_loss_of_a_random_field_is_of_whole_sentences():
     tally, _ = model.loss(TokenBatch(WORDS, PLACES, TARGETS))
     assert tally.count == 7
     torch.testing.assert_close(tally.total, wanted[0])
+
+
+def test_a_missed_tag_costs_what_recall_says_and_only_in_the_loss():
+    plain, model = make("crf"), make("crf")
+    model.recall, model.outside = 2.5, 1
+    model.load_state_dict(plain.state_dict())
+    total = 0.0
+    for i, row in enumerate(by_hand(model)):
+        scores = model.head.scores(row[None])
+        emissions = scores.emissions.clone()
+        emissions[0, :, 1] += 2.5 * (TARGETS[i, : len(row)] != 1)
+        costly = scores._replace(emissions=emissions)
+        total = total - paths.log_probability(costly, torch.tensor([len(row)]), TARGETS[i : i + 1, : len(row)])
+    batch = TokenBatch(WORDS, PLACES, TARGETS)
+    torch.testing.assert_close(model.loss(batch)[0].total, total[0])
+    assert model.loss(batch)[0].mean > plain.loss(batch)[0].mean
+    features = Padded.full(torch.randn(2, 4, 5, dtype=torch.float64))
+    assert torch.equal(model.probabilities(features), plain.probabilities(features))
+    with pytest.raises(ArgumentError, match=r"recall is for a head that decides tags together, a CRF; got 1\.0"):
+        TaggingModel(WordVectors(6, 4, [], None), Recurrent(GRU(4, 5)), Classes(5, 3), recall=1.0)
 
 
 @pytest.mark.parametrize("head", list(HEADS))

@@ -56,7 +56,7 @@ def trained(recipe, out, steps=None):
     "options",
     [
         {"precision": "bfloat16"},
-        {"head": "crf", "convert": "iobes", "accumulate": 2},
+        {"head": "crf", "convert": "iobes", "accumulate": 2, "recall": 1.5},
         {"head": "crf", "scheme": "none", "optimiser": "sgd", "momentum": 0.5},
         {"characters": "recurrent", "layers": 2, "both": False, "accumulate": 9},
         {"characters": "none", "filters": 30, "affixes": 0, "casing": False, "lower": False, "word_dropout": 0.0},
@@ -129,6 +129,8 @@ def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(tag, tmp_
         ({"core": "lsmt"}, "core does not fit: input should be 'lstm'"),
         ({"convert": "iobes", "scheme": "none"}, "convert needs tags of a scheme; got --convert iobes and --scheme no"),
         ({"repair": True, "scheme": "none"}, "repair needs tags of a scheme; got --scheme none"),
+        ({"recall": 2}, "recall needs --head crf and tags of a scheme; got 2.0, --head softmax"),
+        ({"recall": 2, "head": "crf", "scheme": "none"}, "recall needs --head crf and tags of a scheme; got 2.0"),
         ({"characters": "none", "filters": 9}, "filters is for --characters convolution or recurrent; got 9 and none"),
         ({"unit": "character", "filters": 9}, "filters is for --characters convolution or recurrent; got 9 and none"),
         ({"frozen_updates": 3}, "frozen_updates needs --vectors; got 3 and none"),
@@ -161,6 +163,8 @@ def test_data_that_do_not_fit_are_refused_and_nothing_is_written(tag, tmp_path):
     path = written(tmp_path / "pos.conll", [[("a", "DET"), ("cat", "NOUN")]] * 9)
     with pytest.raises(ArgumentError, match=r"convert needs tags of entities; those of .* are of none"):
         next(fit(tag(train=path, convert="bio"), tmp_path / "run"))
+    with pytest.raises(ArgumentError, match=r"recall needs tags of entities; those of .* are of none"):
+        next(fit(tag(train=path, head="crf", recall=1), tmp_path / "run"))
     with pytest.raises(DataError, match="none of them 99 times"):
         next(fit(tag(minimum_count=99), tmp_path / "run"))
     assert not (tmp_path / "run").exists()

@@ -65,13 +65,21 @@ class CRF(nn.Module):
             parts[1:] = [part.masked_fill(bar, -torch.inf) for part, bar in zip(parts[1:], barred, strict=True)]
         return Scores(*parts)
 
-    def loss(self, features: Padded, targets: Shaped[Tensor, "B T"]) -> Tally:
+    def loss(
+        self, features: Padded, targets: Shaped[Tensor, "B T"], costs: Float[Tensor, "B T K"] | None = None
+    ) -> Tally:
         """The sum of −log p(target) over the rows, and the count of their positions.
+
+        `costs` are added to the scores of labels while learning: what would be a costly mistake is learned to be less
+        likely (the softmax-margin of Gimpel and Smith, 2010).
 
         Raises `ArgumentError` for a target that is none of the labels, or that goes a way that is forbidden.
         """
         _check_targets(targets, features)
-        total = paths.nats(self.scores(features.data), features.lengths, targets.long())
+        scores = self.scores(features.data)
+        if costs is not None:
+            scores = scores._replace(emissions=scores.emissions + costs)
+        total = paths.nats(scores, features.lengths, targets.long())
         return Tally(total, int(features.lengths.sum()))
 
     def log_probability(self, features: Padded, targets: Shaped[Tensor, "B T"]) -> Float[Tensor, " B"]:

@@ -61,6 +61,9 @@ class Tag(Training):
     repair: bool = Field(False, description="mend tags that break their scheme, as conlleval reads them")
 
     head: Literal["softmax", "crf"] = Field("softmax", description="each tag for itself, or all of a sentence together")
+    recall: float = Field(
+        0.0, ge=0, le=100, description="of --head crf: nats that a missed entity costs; more are found"
+    )
     lower: bool = Field(True, description="words in small letters, their digits as 0")
     casing: bool = Field(True, description="how a word is written is seen: small, capital, digits, ...")
     affixes: int = Field(3, ge=0, le=8, description="letters from each end of a word that are seen (0: none)")
@@ -96,6 +99,8 @@ class Tag(Training):
             raise ValueError(f"convert needs tags of a scheme; got --convert {self.convert} and --scheme none")
         if self.repair and self.scheme == "none":
             raise ValueError("repair needs tags of a scheme; got --scheme none")
+        if self.recall and (self.head != "crf" or self.scheme == "none"):
+            raise ValueError(f"recall needs --head crf and tags of a scheme; got {self.recall}, --head {self.head}")
         if self.characters == "none" and self.filters != type(self).model_fields["filters"].default:
             raise ValueError(f"filters is for --characters convolution or recurrent; got {self.filters} and none")
         if self.frozen_updates and not self.vectors:
@@ -222,7 +227,8 @@ class Tag(Training):
         if self.head == "crf":
             forbidden = None if learned is None else torch.tensor(transitions(tags, learned).whole, device="cpu")
             head = CRF(core.hidden, len(tags), forbidden=forbidden)
-        return TaggingModel(words, core, head, dropout=self.dropout)
+        outside = tags.index("O") if self.recall and "O" in tags else 0
+        return TaggingModel(words, core, head, dropout=self.dropout, recall=self.recall, outside=outside)
 
     def _words(self, sizes: Sizes) -> WordVectors:
         from throughtime.layers.characters import CharacterConvolution, CharacterRecurrence

@@ -56,6 +56,10 @@ def learn(recipe: Tag, found: Learned) -> TagData:
         raise ArgumentError(
             f"convert needs tags of entities; those of {recipe.train} are of none ({found.train.chosen})"
         )
+    if recipe.recall and found.scheme is None:
+        raise ArgumentError(
+            f"recall needs tags of entities; those of {recipe.train} are of none ({found.train.chosen})"
+        )
     parts = [_part(file) for file in (found.train, found.valid)]
     tags = {tag for some in parts[0].tags for tag in some}
     if found.scheme is not None and learned is not None:  # O, too, so that a sentence of any length has some tags
