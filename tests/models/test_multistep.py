@@ -8,7 +8,7 @@ import torch
 
 from throughtime.data.windows import WindowBatch
 from throughtime.errors import ArgumentError
-from throughtime.models.frames import Form, framed
+from throughtime.models.frames import Form, framed, unframed
 from throughtime.models.multistep import Direct, EncoderDecoder, Head, InStep
 from throughtime.padded import Padded
 from throughtime.recipes.cells import CellName
@@ -88,6 +88,18 @@ def test_forecasts_move_with_what_they_are_relative_to(way, shared, imitated):
         history = given.history.double() * 100  # beside which what is added to the variance is nothing
         known = given.known.double()
         torch.testing.assert_close(model(moved(history), known), moved(model(history, known)), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_windows_of_means_have_no_mean_and_a_deviation_of_one(shared):
+    form = Form(**(SIZES | {"segment": 2, "shared": shared, "normalise": "mean"}))
+    history = 5 + 100 * torch.randn(3, 6, 2, dtype=torch.float64)
+    rows = framed(form, history, torch.zeros(3, 10, 0, dtype=torch.float64))
+    values = rows.values.reshape(len(rows.values), 6, -1)
+    torch.testing.assert_close(values.mean(1), torch.zeros_like(values[:, 0]), atol=1e-9, rtol=0)
+    torch.testing.assert_close((values**2).mean(1), torch.ones_like(values[:, 0]), atol=1e-6, rtol=0)
+    back = unframed(form, rows, rows.values)
+    torch.testing.assert_close(back, history)
 
 
 @pytest.mark.parametrize("way", WAYS)
