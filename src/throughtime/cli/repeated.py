@@ -1,6 +1,7 @@
 """Options of commands that train a recipe many times: the recipe's own, and where the data are that it learns from."""
 
 from collections.abc import Collection
+from dataclasses import MISSING, field, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -46,13 +47,23 @@ def options_of(
     """
     words = joined(recipe_options(recipe, {}, extra, without=without), words)
     config = configured(words, recipe)
-    options_type = recipe_options(recipe, config, extra, without=without)
+    own = {name for name, _, _ in extra}
+    options_type = _first(recipe_options(recipe, config, extra, without=without), own)
     options_type.__doc__ = about
     options = parse(options_type, words, command)
-    own = {name for name, _, _ in extra}
     names = [name for name in recipe.model_fields if name not in own and hasattr(options, name)]
     said = {word.partition("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_") for word in words}
     return {name for name in names if name in said or name in config}, options, {n: getattr(options, n) for n in names}
+
+
+def _first(options: type[Any], names: Collection[str]) -> type[Any]:
+    """The same options, of which some stand first: those that are asked for most, and then the many of a recipe."""
+    ordered = sorted(fields(options), key=lambda column: (column.default is not MISSING, column.name not in names))
+    columns: list[tuple[str, Any, Any]] = [
+        (column.name, column.type, field() if column.default is MISSING else field(default=column.default))
+        for column in ordered
+    ]
+    return make_dataclass(options.__name__, columns, kw_only=True)
 
 
 def choices_of(kind: Any) -> list[Any]:
