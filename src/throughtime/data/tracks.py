@@ -191,7 +191,8 @@ def _refuse(track: Track, path: Path, names: Sequence[str], read: SeriesSet, mis
             told = read.checks.missing_places if what == "missing" else read.checks.non_finite_places
             where = _where(track, path, row, names[column + shift])
             place = where if track.known.size or not told else told[0]
-            raise DataError(f"{place}: the value is {what}, as are {len(places) - 1:,} more of its series; {way}")
+            more = f", as are {len(places) - 1:,} more of its series" if len(places) > 1 else ""
+            raise DataError(f"{place}: the value is {what}{more}; {way}")
 
 
 def _where(track: Track, path: Path, row: int, name: str) -> str:

@@ -80,7 +80,8 @@ class Forecast(Training):
         "shared", description="each target by itself with the same weights, or all of them as one vector"
     )
     normalise: Literal["last", "mean", "none"] = Field(
-        "last", description="what a window is relative to: its last values, its means and deviations, nothing"
+        "last",
+        description="what a window is relative to: its last values, its means and deviations, nothing (levels matter)",
     )
     loss: Literal["absolute", "squared", "huber"] = Field("absolute", description="of a standardised value")
     quantiles: tuple[float, ...] = Field((), description="levels that are forecast, such as 0.1,0.5,0.9")
