@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from throughtime.errors import ArgumentError, DivergedError, RunError
+from throughtime.errors import ArgumentError, DivergedError, RunError, StorageError
 from throughtime.recipes import Classify, Language
 from throughtime.recipes.cells import make_cell
 from throughtime.recipes.read import make_recipe, read_settings
@@ -218,6 +218,19 @@ def test_a_study_that_was_changed_is_refused(recipe, tmp_path, monkeypatch, chan
     base.close()
     with pytest.raises(RunError, match=told):
         list(tune.tune(search, tmp_path))
+
+
+def test_a_database_that_cannot_be_written_is_one_line(recipe, tmp_path, monkeypatch):
+    scripted(monkeypatch, [0.5])
+    search = search_of(recipe, 1)
+    stream = tune.tune(search, tmp_path)
+    next(stream)
+    base = sqlite3.connect(tmp_path / "study.db")
+    base.execute("drop table trial_values")
+    base.commit()
+    base.close()
+    with pytest.raises(StorageError, match=r"cannot write .*study.db: .*no such table.*; free some space, or wait"):
+        list(stream)
 
 
 def test_what_a_study_keeps_of_trials_is_numbers_or_nothing(recipe, tmp_path, monkeypatch):

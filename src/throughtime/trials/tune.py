@@ -10,7 +10,7 @@ from shutil import rmtree
 from typing import TYPE_CHECKING, Any, Literal
 
 from throughtime import folder
-from throughtime.errors import ArgumentError, DivergedError, MissingExtraError, RunError
+from throughtime.errors import ArgumentError, DivergedError, MissingExtraError, RunError, StorageError
 from throughtime.recipes.training import Training
 from throughtime.train import Progress, fit
 from throughtime.trials.judge import final_of
@@ -74,9 +74,23 @@ def tune(search: Search, out: Path) -> Iterator[Step]:
     Raises `RunError` when the folder holds another study, `ArgumentError` when the score has no such number, and as
     `fit` does, but for `DivergedError`.
     """
+    study = open_study(search, out)
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield from _trials(search, study, out)
+    except (OptunaError, SQLAlchemyError) as error:
+        why = str(error.__cause__ or error).splitlines()[0]
+        raise StorageError(
+            f"cannot write {out / DATABASE}: {why:.160}; free some space, or wait for another tune"
+        ) from None
+
+
+def _trials(search: Search, study: "Study", out: Path) -> Iterator[Step]:
+    """Goes on with a trial that was begun, or begins the next, as long as there are to be more."""
     from optuna.trial import Trial, TrialState
 
-    study = open_study(search, out)
     while True:
         trials = study.get_trials(deepcopy=False)
         begun = [trial for trial in trials if trial.state == TrialState.RUNNING]
@@ -196,6 +210,7 @@ def open_study(search: Search, out: Path) -> "Study":
         import optuna
     except ImportError:
         raise MissingExtraError("optuna", "tune") from None
+    from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -214,7 +229,7 @@ def open_study(search: Search, out: Path) -> "Study":
             )
         study.get_trials(deepcopy=False)  # so that what does not read is met here
         _check_same(study, search, out)
-    except (SQLAlchemyError, RuntimeError, ValueError, LookupError, TypeError) as error:
+    except (SQLAlchemyError, OptunaError, RuntimeError, ValueError, LookupError, TypeError) as error:
         if isinstance(error, ArgumentError):
             raise
         raise RunError(f"{path} does not read as a study of trials: {str(error).splitlines()[0]:.160}") from None
