@@ -32,11 +32,6 @@ class Run:
                 self._trained = load(home / "run")
         return self._trained
 
-    @property
-    def weights(self) -> int:
-        """How many numbers were learned."""
-        return sum(parameter.numel() for parameter in self.trained.model.parameters())
-
     def save(self, folder: str | Path) -> None:
         """Writes the run folder, which all commands take. Raises `RunError` where there is something already."""
         from throughtime.folder import write_new
