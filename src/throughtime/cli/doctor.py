@@ -15,7 +15,16 @@ from throughtime.cli.parse import parse
 from throughtime.kernels import build
 
 PACKAGES = ("torch", "numpy", "numba", "llvmlite", "safetensors", "pydantic", "tyro", "rich", "jaxtyping")
-EXTRAS = {"tokenizers": "subword", "pooch": "fetch", "matplotlib": "draw"}
+EXTRAS = {
+    "tokenizers": "subword",
+    "pooch": "fetch",
+    "matplotlib": "draw",
+    "polars": "tables",
+    "scipy": "vectors",
+    "scikit-learn": "estimators",
+    "optuna": "tune",
+    "gymnasium": "act",
+}
 
 
 @dataclass
