@@ -141,7 +141,7 @@ def test_too_few_updates_for_an_evaluation_are_told(done, parts, tmp_path):
         pass
     notes = judged(plan, parts, {}, terms="").notes
     updates = -(-parts.sizes["train"] // 8)
-    assert any(f"average had {updates} updates, fewer than the 100 between evaluations" in note for note in notes)
+    assert any(f"average made {updates} of the 100 updates between evaluations" in note for note in notes)
     assert not any("between evaluations" in note for note in done[2].notes)
 
 

@@ -173,7 +173,7 @@ def _notes(plan: Sequence[Run], gathered: Mapping[str, _Gathered]) -> list[str]:
         least = min((run.updates for run in its.runs), default=every[name])
         if least < every[name]:
             notes.append(
-                f"{name} had {least:,} updates, fewer than the {every[name]:,} between evaluations: its weights were "
+                f"{name} made {least:,} of the {every[name]:,} updates between evaluations, so that its weights were "
                 "judged at the end only; give more --minutes or --epochs, or a lower --evaluate-every"
             )
     return notes
