@@ -45,6 +45,7 @@ bench: install
 	$(BIN)/python bench/stream.py
 	$(BIN)/python bench/cells.py --picture docs/cells.png
 	$(BIN)/python bench/crf.py
+	$(BIN)/python bench/predict.py
 	$(BIN)/python bench/vectors_table.py
 	@echo "bench/words.py wants a text: $(BIN)/python bench/words.py --data FOLDER; bench/vectors*.py: --text FILE"
 
