@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from throughtime.data.scale import Scale
 from throughtime.data.tracks import Span, Track
-from throughtime.data.windows import Scales, WindowBatches, Windows
+from throughtime.data.windows import WindowBatches, Windows, learned_scale
 from throughtime.errors import ArgumentError, DataError
 
 
@@ -18,7 +19,7 @@ def track(rows, channels=2, known=1, ahead=0, seed=0):
 
 
 def plain(channels=3):
-    return Scales(np.zeros(channels), np.ones(channels))
+    return Scale(np.zeros(channels), np.ones(channels))
 
 
 @pytest.mark.parametrize(("context", "horizon", "stride"), [(3, 2, 1), (1, 1, 1), (4, 3, 2), (5, 1, 7)])
@@ -59,7 +60,7 @@ def test_scales_are_those_of_what_is_learnt_from_and_what_is_always_the_same_sta
     tracks = [track(30, seed=0), track(20, seed=1)]
     tracks[0].values[:, 1] = tracks[1].values[:, 1] = 5000.25
     spans = [Span(0, 20), Span(0, 10)]
-    scales = Scales.of(tracks, spans)
+    scales = learned_scale(tracks, spans)
     rows = np.concatenate(
         [np.concatenate([t.values[:n], t.known[:n]], 1) for t, n in zip(tracks, (20, 10), strict=True)]
     )
@@ -74,13 +75,13 @@ def test_scales_are_those_of_what_is_learnt_from_and_what_is_always_the_same_sta
     np.testing.assert_allclose(batch.targets[0, :, 0], wanted, rtol=1e-5)
     assert batch.history[0, :, 1].abs().max() == 0
     assert (
-        Scales(**{name: np.array(one) for name, one in scales.to_json().items()}).mean.tolist() == scales.mean.tolist()
+        Scale(**{name: np.array(one) for name, one in scales.to_json().items()}).mean.tolist() == scales.mean.tolist()
     )
 
 
 def test_a_mean_far_from_zero_costs_no_digits():
     one = Track("", (1e4 + np.arange(64) % 2)[:, None].astype(np.float32), *[np.zeros((64, 0), np.float32)] * 2, None)
-    assert Scales.of([one], [Span(0, 64)]).deviation[0] == pytest.approx(0.5, rel=1e-9)
+    assert learned_scale([one], [Span(0, 64)]).deviation[0] == pytest.approx(0.5, rel=1e-9)
 
 
 def test_the_order_is_a_function_of_seed_epoch_and_position():

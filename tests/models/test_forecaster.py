@@ -6,8 +6,9 @@ import torch
 
 from throughtime.data.calendar import calendar_features
 from throughtime.data.clock import Pace, pace_of
+from throughtime.data.scale import Scale
 from throughtime.data.tracks import Span, Track
-from throughtime.data.windows import Scales, Windows
+from throughtime.data.windows import Windows, learned_scale
 from throughtime.errors import ArgumentError
 from throughtime.metrics.ahead import ForecastScores
 from throughtime.metrics.baselines import fit_linear, seasonal_naive
@@ -19,7 +20,7 @@ from throughtime.models.reference_forecasts import linear_references, seasonal_s
 from throughtime.recipes.parts import one_way
 
 HOURS = np.datetime64("2024-01-05T20", "us") + np.arange(40) * np.timedelta64(1, "h")
-SCALES = Scales(np.array([10.0, -3.0, 0.5]), np.array([2.0, 0.25, 1.5]))
+SCALES = Scale(np.array([10.0, -3.0, 0.5]), np.array([2.0, 0.25, 1.5]))
 
 
 def made(way=Direct, names=("load", "price"), future=(), calendar=False, levels=(), pace=None, **form):
@@ -154,14 +155,14 @@ def windows_of(rows=40, context=6, horizon=4, channels=2):
         Track("b", series(rows, channels, 1), empty, empty, None),
     ]
     spans = [Span(0, rows), Span(0, rows // 2)]
-    scales = Scales.of(tracks, spans)
+    scales = learned_scale(tracks, spans)
     return Windows(tracks, spans, scales, targets=channels, context=context, horizon=horizon), spans
 
 
 def test_a_score_is_that_of_all_windows_whatever_the_batches(monkeypatch):
     windows, spans = windows_of()
     forecaster = made()
-    forecaster.scales = windows.scales
+    forecaster.scale = windows.scale
     scales = seasonal_scales(windows, spans, 3)
     references = simple_references(windows, 3)
     one = forecaster.score(windows, "absolute", scales, references=references)
@@ -173,7 +174,7 @@ def test_a_score_is_that_of_all_windows_whatever_the_batches(monkeypatch):
     errors, squares, scaled = [], [], []
     for index in range(len(windows)):
         past, truth, said = forecaster.window(windows, index)
-        away = (truth - said.values) / windows.scales.deviation
+        away = (truth - said.values) / windows.scale.deviation
         errors.append(abs(away))
         squares.append(away**2)
         values = windows.tracks[windows.place(index)[0]].values[slice(*spans[windows.place(index)[0]])]

@@ -169,28 +169,66 @@ def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(file, tmp
     assert trained(recipe, tmp_path / "stopped") == []
 
 
+CORRECTED = {"env": "CartPole-v1", "episodes": 2, "corrections": 2, "corrected_episodes": 2, "lanes": 2, "hidden": 2}
+
+
+def made(**settings):
+    recipe = Act(**CORRECTED, **settings)
+    return recipe, recipe.begin(recipe.data(), None)
+
+
 def test_episodes_that_are_made_and_corrected_are_the_same_again_and_other_with_another_seed(monkeypatch):
-    settings = {"env": "CartPole-v1", "episodes": 2, "corrections": 2, "corrected_episodes": 2, "lanes": 2, "hidden": 2}
     monkeypatch.setattr("throughtime.data.environments.LONGEST", 30)
     with torch.random.fork_rng():
-        first, again = (Act(**settings, hide=(1, 3)).data() for _ in range(2))
-        other = Act(**settings, hide=(1, 3), seed=1).data()
+        (recipe, first), (_, again) = (made(hide=(1, 3)) for _ in range(2))
+        _, other = made(hide=(1, 3), seed=1)
     hashes = [data.facts["demonstrations_sha256"] for data in (first, again, other)]
     assert hashes[0] == hashes[1] != hashes[2]
     assert first.facts["corrected_episodes"] == 4
     assert len(first.train) == first.facts["train_episodes"] == 5
+    assert first.facts["train_steps"] == sum(map(len, first.train))
     assert all(one.observations.shape[1] == 2 for one in (*first.train, *first.valid))
-    assert "round 2 of correction: 2 episodes, mean return of the learner" in first.told[-1]
+    assert "round 2 of correction: 2 episodes, mean return of the learner" in recipe.notes(first)[2]
     gains = []
     monkeypatch.setattr(Feedback, "__call__", lambda self, seen: gains.append(seen) or 1)
-    assert {int(a) for one in Act(**settings).data().train for a in one.actions} == {1}
+    assert {int(a) for one in made()[1].train for a in one.actions} == {1}
+
+
+def test_a_run_with_corrections_goes_on_with_the_same_bits_and_its_learners_learn_only_where_it_does(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr("throughtime.data.environments.LONGEST", 30)
+    recipe = Act(**CORRECTED, steps=5, epochs=2, evaluate_every=3, rollouts=1, validation_rollouts=1)
+    trained(recipe, tmp_path / "straight")
+    for steps in (2, None):
+        trained(recipe, tmp_path / "stopped", steps)
+    for name in ("weights.safetensors", "data.json", "card.md"):
+        assert len({(tmp_path / run / name).read_bytes() for run in ("straight", "stopped")}) == 1
+    monkeypatch.setattr("throughtime.recipes.correct._learner", None)
+    assert trained(recipe, tmp_path / "stopped") == []
+
+
+def test_a_run_with_corrections_goes_on_where_learners_compute_other_bits(monkeypatch, tmp_path):
+    monkeypatch.setattr("throughtime.data.environments.LONGEST", 30)
+    recipe = Act(**CORRECTED, steps=5, epochs=2, evaluate_every=3, rollouts=1, validation_rollouts=1)
+    trained(recipe, tmp_path / "run", 2)
+    known = folder.read_json(tmp_path / "run", "data.json")
+    monkeypatch.setattr("throughtime.recipes.correct.EPOCHS", 1)
+    trained(recipe, tmp_path / "run")
+    assert folder.read_json(tmp_path / "run", "data.json") == known
+    changed = folder.to_bytes({**known, "mean": ["0"]})
+    files = {one.name: one.read_bytes() for one in (tmp_path / "run").iterdir() if one.is_file()}
+    del files["manifest.json"]
+    folder.write_new(tmp_path / "changed", {**files, "data.json": changed}, status="finished")
+    with pytest.raises(RunError, match="data.json does not hold what a run needs: 'mean.0'"):
+        trained(recipe, tmp_path / "changed")
 
 
 def test_scaling_is_measured_on_what_is_learned_from(file):
     data = act(file, hide=()).data()
     whole = np.concatenate([one.observations for one in data.train]).astype(np.float64)
-    assert data.facts["mean"] == whole.mean(0).tolist()
-    assert data.facts["deviation"] == whole.std(0).tolist()
+    assert np.allclose(data.facts["mean"], whole.mean(0), rtol=1e-12)
+    assert np.allclose(data.facts["deviation"], whole.std(0), rtol=1e-12)
     assert data.facts["train_episodes"] == 18
     still = act(file).data()
     assert len(still.facts["mean"]) == 1

@@ -126,7 +126,7 @@ def test_what_is_read_is_told_and_kept(forecast, tmp_path, plainly):
     assert (facts["targets"], facts["step"], facts["step_unit"]) == (["load", "price"], 3600.0, "seconds")
     assert "came" in told[-1].evaluation.sample
     scales = json.loads((tmp_path / "run" / "scales.json").read_text())
-    assert scales == {name: value.tolist() for name, value in vars(recipe.data().scales).items()}
+    assert scales == {name: value.tolist() for name, value in vars(recipe.data().scale).items()}
 
 
 def test_what_is_learnt_from_does_not_depend_on_what_comes_after(forecast, tmp_path):
@@ -136,7 +136,7 @@ def test_what_is_learnt_from_does_not_depend_on_what_comes_after(forecast, tmp_p
     assert sum(old != new for old, new in zip(lines, changed, strict=True)) == 36
     (tmp_path / "other.csv").write_text("\n".join(changed) + "\n")
     other = forecast(data=tmp_path / "other.csv").data()
-    assert (one.scales.mean == other.scales.mean).all()
+    assert (one.scale.mean == other.scale.mean).all()
     every = np.arange(len(one.train))
     for mine, theirs in zip(one.train.batch(every), other.train.batch(every), strict=True):
         assert torch.equal(mine, theirs)

@@ -1,44 +1,18 @@
 """Windows of series: a context, and the horizon after it; batches of them without a copy of the series."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from throughtime.data.scale import Scale
 from throughtime.data.tracks import Span, Track
 from throughtime.errors import ArgumentError, DataError, printable
 
 Indices = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Scales:
-    """What values are divided by after their mean was taken off: of each channel, over all that is learnt from."""
-
-    mean: NDArray[np.float64]  # D: targets, inputs, known ahead
-    deviation: NDArray[np.float64]  # D; 1 where a channel is always the same
-
-    @classmethod
-    def of(cls, tracks: Sequence[Track], spans: Sequence[Span]) -> "Scales":
-        """Means and standard deviations over those rows of all series."""
-        total = squares = np.zeros(1)
-        count = 0
-        middle = np.concatenate([tracks[0].values[0], tracks[0].known[0]]).astype(np.float64)  # for fewer digits lost
-        for track, (first, last) in zip(tracks, spans, strict=True):
-            rows = np.concatenate([track.values[first:last], track.known[first:last]], 1, dtype=np.float64) - middle
-            total, squares, count = total + rows.sum(0), squares + (rows**2).sum(0), count + len(rows)
-        shift = total / count
-        deviation = np.sqrt(np.maximum(squares / count - shift**2, 0))
-        small = deviation <= 1e-9 * np.maximum(1.0, abs(middle + shift))
-        return cls(middle + shift, np.where(small, 1.0, deviation))
-
-    def to_json(self) -> dict[str, Any]:
-        """As scales.json has them."""
-        return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
 
 
 class WindowBatch(NamedTuple):
@@ -72,7 +46,7 @@ class Windows:
     Raises `ArgumentError` for sizes that are not at least 1, and `DataError` when there is no window at all.
 
     >>> track = Track("", np.arange(8, dtype=np.float32)[:, None], *[np.zeros((8, 0), np.float32)] * 2, None)
-    >>> windows = Windows([track], [Span(0, 8)], Scales(np.zeros(1), np.ones(1)), targets=1, context=3, horizon=2)
+    >>> windows = Windows([track], [Span(0, 8)], Scale(np.zeros(1), np.ones(1)), targets=1, context=3, horizon=2)
     >>> len(windows), windows.batch(np.array([3])).history.flatten(), windows.batch(np.array([3])).targets.flatten()
     (4, tensor([3., 4., 5.]), tensor([6., 7.]))
     """
@@ -81,7 +55,7 @@ class Windows:
         self,
         tracks: Sequence[Track],
         spans: Sequence[Span],
-        scales: Scales,
+        scale: Scale,
         *,
         targets: int,
         context: int,
@@ -91,7 +65,7 @@ class Windows:
         for name, value in (("targets", targets), ("context", context), ("horizon", horizon), ("stride", stride)):
             if value < 1:
                 raise ArgumentError(f"{name} must be at least 1; got {value}")
-        self.tracks, self.scales, self.targets = tracks, scales, targets
+        self.tracks, self.scale, self.targets = tracks, scale, targets
         self.context, self.horizon, self.stride = context, horizon, stride
         # The place of a window is that of its first target.
         self.begins = np.array([max(first, context) for first, _ in spans], np.int64)
@@ -136,8 +110,8 @@ class Windows:
             values.append(self.tracks[track].values[rows])
             known.append(self.tracks[track].known[rows])
             told.append(self.tracks[track].calendar[rows])
-        whole = standardised(np.stack(values), self.scales, 0)
-        ahead = torch.cat([standardised(np.stack(known), self.scales, width), torch.from_numpy(np.stack(told))], -1)
+        whole = standardised(np.stack(values), self.scale, 0)
+        ahead = torch.cat([standardised(np.stack(known), self.scale, width), torch.from_numpy(np.stack(told))], -1)
         return WindowBatch(whole[:, : self.context], ahead, whole[:, self.context :, : self.targets])
 
     def in_order(self, rows: int, most: int | None = None) -> list[Indices]:
@@ -147,11 +121,16 @@ class Windows:
         return [chosen[first : first + rows] for first in range(0, len(chosen), rows)]
 
 
-def standardised(values: NDArray[np.float32], scales: Scales, first: int) -> Tensor:
-    """Values (... D) less their mean, over their deviation; `first` is the channel that they begin with."""
-    channels = slice(first, first + values.shape[-1])
-    found = (values - scales.mean[channels]) / scales.deviation[channels]
-    return torch.from_numpy(found.astype(np.float32))
+def learned_scale(tracks: Sequence[Track], spans: Sequence[Span]) -> Scale:
+    """The scale of targets, inputs and what is known ahead, over those rows of all series."""
+    parts = zip(tracks, spans, strict=True)
+    return Scale.learn(np.concatenate([t.values[first:last], t.known[first:last]], 1) for t, (first, last) in parts)
+
+
+def standardised(values: NDArray[np.float32], scale: Scale, first: int) -> Tensor:
+    """Values (... D) less their mean, over their deviation; `first` is the column that they begin with."""
+    columns = slice(first, first + values.shape[-1])
+    return torch.from_numpy(Scale(scale.mean[columns], scale.deviation[columns]).apply(values).astype(np.float32))
 
 
 class WindowBatches:

@@ -80,7 +80,7 @@ class ForecastStream:
         known = torch.zeros(1, form.horizon, 0)
         if self.forecaster.names.calendar and ahead is not None:
             known = torch.from_numpy(calendar_features(ahead))[None]
-        history = standardised(row[None, None], self.forecaster.scales, 0)
+        history = standardised(row[None, None], self.forecaster.scale, 0)
         with evaluating(model):
             rows = framed(form, history, known)
             self.walk = model.read(rows.values, rows.known[:, :1], self.walk)

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from throughtime.data.calendar import calendar_features
 from throughtime.data.clock import Pace, Times, first_out_of_order, following, pace_of
+from throughtime.data.scale import Scale
 from throughtime.data.tracks import Track
-from throughtime.data.windows import Scales, Windows, standardised
+from throughtime.data.windows import Windows, standardised
 from throughtime.errors import ArgumentError, printable
 from throughtime.metrics.ahead import ErrorSums, ForecastScores
 from throughtime.models.multistep import Multistep
@@ -88,13 +89,13 @@ class ForecastScore:
 
 
 class Forecaster:
-    """A model, the scales of its columns, and their names.
+    """A model, the scale of its columns, and their names.
 
     `pace` is how the times follow on one another in what was learnt from.
     """
 
-    def __init__(self, model: Multistep, scales: Scales, names: Names, pace: Pace | None = None) -> None:
-        self.model, self.scales, self.names, self.pace = model, scales, names, pace
+    def __init__(self, model: Multistep, scale: Scale, names: Names, pace: Pace | None = None) -> None:
+        self.model, self.scale, self.names, self.pace = model, scale, names, pace
         self.form = model.form
 
     def forecast(self, history: ArrayLike, future: ArrayLike | None = None, *, times: Times | None = None) -> Forecast:
@@ -166,10 +167,10 @@ class Forecaster:
                 f"series{name} ends with {len(known) - form.context} rows of what is known ahead "
                 f"({', '.join(self.names.future):.200}); a forecast needs {form.horizon}"
             )
-        history = standardised(track.values[first:], self.scales, 0)
+        history = standardised(track.values[first:], self.scale, 0)
         ahead = history.new_zeros(form.context + form.horizon, 0)
         if self.names.future:
-            ahead = standardised(known, self.scales, track.values.shape[1])
+            ahead = standardised(known, self.scale, track.values.shape[1])
         if self.names.calendar:
             if track.times is None or times is None:
                 raise ArgumentError(f"series{name} has no times, from which this forecaster takes the calendar")
@@ -180,7 +181,7 @@ class Forecaster:
     def in_units(self, outputs: Tensor, times: Times | None) -> Forecast:
         """The forecast of a window from what the model gave (H K, or H K Q), in the units of the series."""
         count = len(self.names.targets)
-        mean, deviation = self.scales.mean[:count], self.scales.deviation[:count]
+        mean, deviation = self.scale.mean[:count], self.scale.deviation[:count]
         values = self.model.head.points(outputs).double().numpy() * deviation + mean
         levels = self.model.head.levels
         if len(levels) < 2:

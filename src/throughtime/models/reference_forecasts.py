@@ -36,7 +36,7 @@ def linear_references(windows: Windows) -> dict[str, Reference]:
     plain, normalised = list[LinearForecast](), list[LinearForecast]()
     for channel in range(windows.targets):
         cut = np.stack([windows.raw(index)[:, channel] for index in every]).astype(np.float64)
-        cut = (cut - windows.scales.mean[channel]) / windows.scales.deviation[channel]
+        cut = (cut - windows.scale.mean[channel]) / windows.scale.deviation[channel]
         plain.append(fit_linear(cut, lags=windows.context, horizon=windows.horizon))
         cut -= cut[:, windows.context - 1 : windows.context]
         normalised.append(fit_linear(cut, lags=windows.context, horizon=windows.horizon))
@@ -69,7 +69,7 @@ def seasonal_scales(windows: Windows, spans: list[Span], season: int) -> Numbers
     for row, (track, (first, last)) in enumerate(zip(windows.tracks, spans, strict=True)):
         values = track.values[first:last, : windows.targets].astype(np.float64)
         if len(values) > season:
-            found[row] = abs(values[season:] - values[:-season]).mean(0) / windows.scales.deviation[: windows.targets]
+            found[row] = abs(values[season:] - values[:-season]).mean(0) / windows.scale.deviation[: windows.targets]
     there = ~np.isnan(found)
     counts = there.sum(0)
     usual = np.where(there, found, 0.0).sum(0) / np.maximum(counts, 1)

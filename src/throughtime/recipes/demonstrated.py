@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from throughtime.data.environments import Environment
 from throughtime.data.episode_files import Demonstrations
 from throughtime.data.episodes import Episode
+from throughtime.data.scale import Scale
 from throughtime.data.splits import shuffled
 from throughtime.errors import ArgumentError, DataError
-
-STILL = 1e-6  # of a number's size, below which it does not vary
 
 
 def check_fits(found: Demonstrations, environment: Environment) -> None:
@@ -89,17 +88,9 @@ def measured(episodes: list[Episode], *, discrete: bool) -> dict[str, Any]:
 
     What does not vary has the deviation 1.
     """
-    found = _moments([episode.observations for episode in episodes])
-    acting = ([], []) if discrete else _moments([episode.actions for episode in episodes])
-    names = "mean", "deviation", "action_mean", "action_deviation"
-    return dict(zip(names, (*found, *acting), strict=True))
-
-
-def _moments(parts: Sequence[NDArray[Any]]) -> tuple[list[float], list[float]]:
-    whole = np.concatenate(parts).astype(np.float64)
-    mean, deviation = whole.mean(0), whole.std(0)
-    still = deviation <= STILL * (np.abs(mean) + STILL)
-    return mean.tolist(), np.where(still, 1.0, deviation).tolist()
+    seen = Scale.learn(episode.observations for episode in episodes).to_json()
+    acted = {"mean": [], "deviation": []} if discrete else Scale.learn(one.actions for one in episodes).to_json()
+    return {**seen, **{f"action_{name}": numbers for name, numbers in acted.items()}}
 
 
 def shown(numbers: NDArray[Any]) -> str:

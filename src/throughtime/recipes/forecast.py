@@ -142,16 +142,16 @@ class Forecast(Training):
         Raises `DataError` when the file is missing or malformed, or a part is too short for a window.
         """
         from throughtime.data.periods import by_series, by_time, parse_split
-        from throughtime.data.windows import Scales, Windows
+        from throughtime.data.windows import Windows, learned_scale
         from throughtime.recipes.timed import ForecastData, facts_of, pace_facts, season_of, size_of
 
         read, sizes = self.read(self.series), parse_split(self.split)
         tracks = read.tracks
         spans = by_time(tracks, sizes) if self.split_by == "time" else by_series(tracks, sizes, self.seed)
-        scales, sizes_of = Scales.of(tracks, spans[0]), {"context": self.seen, "horizon": self.horizon}
+        scale, sizes_of = learned_scale(tracks, spans[0]), {"context": self.seen, "horizon": self.horizon}
         count = len(read.targets)
-        train = Windows(tracks, spans[0], scales, targets=count, stride=self.stride, **sizes_of)
-        valid, test = (Windows(tracks, some, scales, targets=count, **sizes_of) for some in spans[1:])
+        train = Windows(tracks, spans[0], scale, targets=count, stride=self.stride, **sizes_of)
+        valid, test = (Windows(tracks, some, scale, targets=count, **sizes_of) for some in spans[1:])
         pace, counts = pace_facts(tracks)
         season = self.season or season_of(pace)
         facts = {
@@ -164,7 +164,7 @@ class Forecast(Training):
             "short_series": sum(a < b and not many for (a, b), many in zip(spans[0], train.counts, strict=True)),
             **{f"{name}_windows": len(some) for name, some in (("train", train), ("valid", valid), ("test", test))},
         }
-        return ForecastData(read, spans, scales, train, valid, test, season, pace, facts)
+        return ForecastData(read, spans, scale, train, valid, test, season, pace, facts)
 
     def read(self, path: Path) -> Tracks:
         """Series, read as this recipe reads them."""
@@ -245,7 +245,7 @@ class Forecast(Training):
     def _forecaster(self, model: Multistep, data: ForecastData) -> Forecaster:
         from throughtime.models.forecaster import Forecaster
 
-        return Forecaster(model, data.scales, self.names_of(data.facts), data.pace)
+        return Forecaster(model, data.scale, self.names_of(data.facts), data.pace)
 
     def sample(self, model: Multistep, data: ForecastData, *, final: bool) -> str:
         """A few windows to choose by, in blocks: what was seen last, then what came, then what was said."""
@@ -279,7 +279,7 @@ class Forecast(Training):
         return {
             "recipe.json": to_bytes(json.loads(self.model_dump_json())),
             "data.json": to_bytes(data.facts),
-            "scales.json": to_bytes(data.scales.to_json()),
+            "scales.json": to_bytes(data.scale.to_json()),
         }
 
     def card(self, model: Multistep, data: ForecastData, score: ForecastScore | None) -> str:

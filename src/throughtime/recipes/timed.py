@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.data.clock import Pace
+from throughtime.data.scale import Scale
 from throughtime.data.tracks import Span, Track, Tracks
-from throughtime.data.windows import Scales, Windows
+from throughtime.data.windows import Windows
 from throughtime.errors import printable
 
 DAY = 86_400
@@ -23,7 +24,7 @@ class ForecastData:
 
     tracks: Tracks
     spans: list[list[Span]]  # of each part, those of each series
-    scales: Scales
+    scale: Scale
     train: Windows
     valid: Windows
     test: Windows

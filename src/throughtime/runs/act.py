@@ -8,8 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field
 
+from throughtime.data.scale import Deviations, Means
 from throughtime.errors import ArgumentError, DataError, RunError, printable
 from throughtime.recipes.act import Act
 from throughtime.recipes.transfer import Sha256
@@ -30,8 +31,6 @@ MOST = 4096  # numbers of an observation, and of an action
 MOST_EPISODES = 1_000_000  # that are played when asked
 
 Size = Annotated[int, Field(ge=1, le=MOST)]
-Numbers = Annotated[list[FiniteFloat], Field(max_length=MOST)]
-Deviations = Annotated[list[Annotated[FiniteFloat, Field(gt=0)]], Field(max_length=MOST)]
 
 
 class Facts(BaseModel):
@@ -46,10 +45,10 @@ class Facts(BaseModel):
     names: Annotated[list[str], Field(min_length=1, max_length=MOST)]
     discrete: bool
     actions: Size
-    mean: Numbers
-    deviation: Deviations
-    action_mean: Numbers
-    action_deviation: Deviations
+    mean: Annotated[Means, Field(max_length=MOST)]
+    deviation: Annotated[Deviations, Field(max_length=MOST)]
+    action_mean: Annotated[Means, Field(max_length=MOST)]
+    action_deviation: Annotated[Deviations, Field(max_length=MOST)]
     train_episodes: Count
     train_steps: Count
     valid_episodes: Count

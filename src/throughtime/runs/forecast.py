@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from throughtime.data.scale import Deviations, Means
 from throughtime.errors import ArgumentError, RunError
 from throughtime.recipes.forecast import Forecast as Recipe
 from throughtime.recipes.timed import ForecastData, listed
@@ -61,13 +62,13 @@ class Facts(BaseModel):
         return None if self.step is None or self.step_unit is None else Pace(self.step, self.step_unit, 0, 0, 0)
 
 
-class ScalesForm(BaseModel):
+class ScaleForm(BaseModel):
     """What scales.json holds."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    mean: Annotated[list[FiniteFloat], Field(max_length=MOST)]
-    deviation: Annotated[list[Annotated[FiniteFloat, Field(gt=0)]], Field(max_length=MOST)]
+    mean: Annotated[Means, Field(max_length=MOST)]
+    deviation: Annotated[Deviations, Field(max_length=MOST)]
 
 
 def load(home: Path, recipe: Recipe) -> Forecaster:
@@ -75,18 +76,16 @@ def load(home: Path, recipe: Recipe) -> Forecaster:
     import numpy as np
 
     from throughtime import folder
-    from throughtime.data.windows import Scales
+    from throughtime.data.scale import Scale
     from throughtime.models.forecaster import Forecaster
 
     facts = facts_of(home, Facts)
     names = recipe.names_of(facts.model_dump())
-    found = folder.check_form(
-        ScalesForm, folder.read_json(home, "scales.json", folder.TEXT_LIMIT), home / "scales.json"
-    )
+    found = folder.check_form(ScaleForm, folder.read_json(home, "scales.json", folder.TEXT_LIMIT), home / "scales.json")
     if not len(found.mean) == len(found.deviation) == len(names.every):
         raise RunError(f"the scales in {home} are of {len(found.mean)} columns, and its data of {len(names.every)}")
     model = filled(lambda: recipe.model_of(names), home)
-    return Forecaster(model, Scales(np.array(found.mean), np.array(found.deviation)), names, facts.pace)
+    return Forecaster(model, Scale(np.array(found.mean), np.array(found.deviation)), names, facts.pace)
 
 
 def data_of(home: Path, recipe: Recipe) -> ForecastData:
@@ -151,7 +150,7 @@ def evaluate(home: Path, recipe: Recipe, asked: Asked) -> Judged:
         read = read_like(asked.file, recipe, forecaster)
         spans, form = [Span(0, len(track)) for track in read.tracks], forecaster.form
         sizes = {"targets": form.targets, "context": form.context, "horizon": form.horizon}
-        windows, season = Windows(read.tracks, spans, forecaster.scales, **sizes), facts_of(home, Facts).season
+        windows, season = Windows(read.tracks, spans, forecaster.scale, **sizes), facts_of(home, Facts).season
         notes = (
             read.chosen,
             f"{len(windows):,} windows; {windows.without:,} series without one; {read.filled:,} values filled; "
