@@ -35,7 +35,7 @@ EPISODES, NOISE, CORRECTED, ROLLOUTS, VALIDATION_ROLLOUTS = 100, 0.3, 20, 100, 1
 class ActData:
     """Demonstrations, of which all is left out that the policy is not to see."""
 
-    train: list[Episode]
+    train: list[Episode]  # of a run that goes on, without those that learners acted in
     valid: list[Episode]
     facts: dict[str, Any]  # where they came from and what was counted: data.json
     told: tuple[str, ...]  # how they were made, for people
@@ -146,7 +146,6 @@ class Act(Training):
     def _made(self, environment: Environment) -> ActData:
         from throughtime.data.demonstrators import recorded
         from throughtime.data.episode_files import Demonstrations
-        from throughtime.recipes.correct import corrected_rounds
 
         episodes, played = recorded(environment, self.episodes, noise=self.noise, seed=self.seed)
         names = tuple(map(str, range(environment.observations)))
@@ -154,8 +153,7 @@ class Act(Training):
         told = (
             f"{len(episodes):,} episodes of {environment.name} made, with noise {self.noise:g}: mean return {mean:.1f}"
         )
-        data = self._divided(Demonstrations(episodes, names, told), environment.actions, (told,))
-        return corrected_rounds(self, environment, data) if self.corrections else data
+        return self._divided(Demonstrations(episodes, names, told), environment.actions, (told,))
 
     def _divided(self, found: Demonstrations, actions: int, told: tuple[str, ...]) -> ActData:
         """Some of the episodes held out, all without what is hidden, and what there is to know of them."""
@@ -177,13 +175,25 @@ class Act(Training):
             **counted("train", learned),
             **counted("valid", judged),
             "corrected_episodes": 0,
+            "learner_returns": [],
         }
         return ActData(learned, judged, facts, told)
 
-    def batches(self, data: ActData) -> EpisodeLanes:
-        """The training part in lanes."""
-        from throughtime.data.episodes import EpisodeLanes
+    def begin(self, data: ActData, kept: dict[str, Any] | None) -> ActData:
+        """The data, with the episodes that learners acted in; of a run that is there already, what is known of them."""
+        from throughtime.recipes.correct import corrected_rounds, known_before
 
+        if not self.corrections:
+            return data
+        return corrected_rounds(self, data) if kept is None else known_before(data, kept)
+
+    def batches(self, data: ActData) -> EpisodeLanes:
+        """The training part in lanes; of a run that goes on, with episodes that learners act in once more."""
+        from throughtime.data.episodes import EpisodeLanes
+        from throughtime.recipes.correct import corrected_rounds
+
+        if data.facts["train_episodes"] > len(data.train):
+            data = corrected_rounds(self, data)
         return EpisodeLanes(data.train, lanes=self.lanes, steps=self.steps, seed=self.seed)
 
     def model(self, data: ActData) -> Actor:
@@ -269,8 +279,13 @@ class Act(Training):
         names = [printable(name)[:40] for place, name in enumerate(facts["names"]) if place not in self.hide]
         seen = f"{len(names)} of {len(facts['names'])} numbers seen ({', '.join(names[:12])})"
         what = f"one of {facts['actions']:,}" if facts["discrete"] else f"{facts['actions']:,} numbers"
+        rounds = (
+            f"round {round_} of correction: {self.corrected_episodes:,} episodes, mean return of the learner {mean:.1f}"
+            for round_, mean in enumerate(facts["learner_returns"], 1)
+        )
         return (
             *data.told,
+            *rounds,
             f"{facts['train_episodes']:,} episodes to train on, {facts['train_steps']:,} steps; "
             f"{facts['valid_episodes']:,} held out, {facts['valid_steps']:,} steps; {seen}; an action is {what}",
         )
