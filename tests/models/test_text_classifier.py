@@ -1,6 +1,7 @@
 """What is said of texts, and how well, against numpy and torch by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,10 @@ def test_a_score_is_what_is_counted_by_hand():
     score = classifier.score(TEXTS, labels)
     assert score.items == 80
     assert score.nats == score.loss == pytest.approx(float(F.nll_loss(logs, truth)))
+    chosen = replace(score, best="accuracy")
+    assert chosen.loss == pytest.approx(1 - score.facts["accuracy"] + 1e-6 * score.nats)
+    assert replace(chosen, nats=9.0, facts={"accuracy": 0.6}).loss < replace(chosen, facts={"accuracy": 0.59}).loss
+    assert replace(chosen, facts={"subset_accuracy": 0.5}).loss == score.nats
     assert score.facts["accuracy"] == pytest.approx(float((logs.argmax(1) == truth).float().mean()))
     assert score.tables["classes"]["odd"]["support"] == 26
     assert score.sentence().startswith(f"accuracy {100 * score.facts['accuracy']:.2f} %, macro f1 ")

@@ -17,6 +17,8 @@ from throughtime.models.bag import BagOfWords
 from throughtime.models.classifier import Classifier
 
 Kind = Literal["single", "ordinal", "multiple"]
+Best = Literal["accuracy", "nats"]
+TIE = 1e-6  # so that of weights that are right as often those with fewer nats are better
 ROWS, STEPS = 64, 2**16  # of a batch, at most
 
 
@@ -37,11 +39,14 @@ class ClassificationScore:
     facts: dict[str, Any]  # accuracy, F1 and what else there is for this kind of label, each a number
     tables: dict[str, Any]  # precision, recall and F1 of each class
     item: str = "text"
+    best: Best = "nats"  # what weights are chosen by
 
     @property
     def loss(self) -> float:
-        """What training tries to lower."""
-        return self.nats
+        """What the best weights have least of: nats, or the share that is wrong, and of equal shares nats."""
+        if self.best == "nats" or "accuracy" not in self.facts:
+            return self.nats
+        return 1.0 - (self.facts["accuracy"] or 0.0) + TIE * self.nats
 
     def sentence(self) -> str:
         """What there is to say of it, for people."""

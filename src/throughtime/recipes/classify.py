@@ -7,6 +7,7 @@ what is said of a run is in `class_notes.py`.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -125,6 +126,9 @@ class Classify(Training):
     smoothing: fields.Rate = Field(0.0, description="of targets: share that goes to all classes alike")
     balanced: bool = Field(False, description="classes weigh alike, however rare they are")
 
+    best: Literal["accuracy", "nats"] = Field(
+        "accuracy", description="what the weights that are kept are best at (of --labels multiple always nats)"
+    )
     rows: int = Field(32, ge=1, le=65536, description="sequences of a batch")
 
     @model_validator(mode="before")
@@ -205,8 +209,6 @@ class Classify(Training):
 
     def read(self, path: Path) -> Labelled:
         """Labelled texts or series, read as this recipe reads them."""
-        from dataclasses import replace
-
         from throughtime.data.examples import open_examples
         from throughtime.data.records import read_records
         from throughtime.data.sources import content_of
@@ -224,8 +226,6 @@ class Classify(Training):
 
     def begin(self, data: ClassifyData, kept: dict[str, Any] | None) -> ClassifyData:
         """The data, with the vectors that the embeddings begin with."""
-        from dataclasses import replace
-
         if not self.vectors:
             return data
         words = cast("Any", cast("TextEncoder", data.encoder).units).words
@@ -274,7 +274,8 @@ class Classify(Training):
     def score(self, model: Classifier | BagOfWords, data: ClassifyData, *, quick: bool) -> ClassificationScore:
         """How well the held-out part is classified; `quick` looks at 2,000 of it at most."""
         part = data.valid.thinned(class_notes.QUICK) if quick else data.valid
-        return self.reader(model, data).score_encoded(part.sequences, part.targets)
+        score = self.reader(model, data).score_encoded(part.sequences, part.targets)
+        return replace(score, best=self.best)
 
     def sample(self, model: Classifier | BagOfWords, data: ClassifyData, *, final: bool) -> str:
         """The mistakes about the held-out part of which the model is surest; of 256 at most while training."""
