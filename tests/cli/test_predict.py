@@ -264,7 +264,7 @@ def test_show_tells_what_it_is_and_draws_its_curve(home, tmp_path, capsys):
         r"training +.*texts\.csv: 27 texts, 0 of \d+ words unknown",
         r"held out +10% of the texts, of each class: 3 texts, \d of \d+ words unknown",
         r"skipped +0 rows",
-        r"validation +\S+ .* nats per text",
+        r"validation +\S+ .* share of wrong texts",
         r"settings +.*core average, embedding 6, ",
     ):
         assert re.search(rf"^{line}", out, re.MULTILINE), line

@@ -39,6 +39,22 @@ def test_the_final_score_is_the_last_one(perplexity):
     assert curve.final.perplexity == perplexity
 
 
+@pytest.mark.parametrize("training", [[3.0, 2.0], []])
+def test_losses_of_two_units_have_an_axis_each(tmp_path, monkeypatch, training):
+    drawn = []
+    monkeypatch.setattr("throughtime.inspect.draw.save_figure", lambda figure, path: drawn.append(figure))
+    curve = Curve([1, 2][: len(training)], training, [2, 4], [-487.0, -500.0])
+    draw_curve(curve, tmp_path / "curve.svg", units=("nats per step", "minus the mean return"))
+    draw_curve(curve, tmp_path / "curve.svg", units=("nats per token", "nats per token"))
+    (left, right), (both,) = (figure.axes for figure in drawn)
+    assert (left.get_ylabel(), right.get_ylabel()) == ("nats per step", "validation: minus the mean return")
+    assert right.get_ylim()[1] < -480
+    assert left.get_ylim()[0] > -1
+    assert both.get_ylabel() == "nats per token"
+    assert both.get_ylim()[0] < -500
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["training", "validation"]
+
+
 @pytest.mark.parametrize("title", ["$x", "a$\\frac$b", "\\"])
 def test_a_title_is_drawn_as_it_is(tmp_path, title):
     draw_curve(Curve([1, 2], [3.0, 2.0], [2], [2.5]), tmp_path / "curve.svg", title=title)

@@ -58,8 +58,8 @@ def command(words: list[str]) -> int:
         "final": curve.final.model_dump() if curve.final else None,
     }
     if options.curve:
-        unit = f"{recipe.loss_unit} per {recipe.item}"
-        draw_curve(curve, options.curve, title=options.run.absolute().name, unit=unit)
+        units = f"{recipe.loss_unit} per {recipe.item}", recipe.score_unit
+        draw_curve(curve, options.curve, title=options.run.absolute().name, units=units)
     for picture in PICTURES:
         path = getattr(options, picture)
         if path is not None and picture not in application.PICTURES:
@@ -93,7 +93,7 @@ def _page(facts: dict[str, Any], curve: Any, recipe: Any, told: dict[str, str]) 
     rows["files"] = ", ".join(f"{name} {size:,} B" for name, size in facts["files"].items())
     if curve.validation:
         ends = f"{curve.validation[0]:.3f} → {curve.validation[-1]:.3f}, best {min(curve.validation):.3f}"
-        rows["validation"] = f"{sparkline(curve.validation)} {ends} {recipe.loss_unit} per {recipe.item}"
+        rows["validation"] = f"{sparkline(curve.validation)} {ends} {recipe.score_unit}"
     if facts["final"]:
         rows["final"] = _final(facts["final"])
     changed = {

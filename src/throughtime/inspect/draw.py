@@ -80,26 +80,40 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
     return "".join(BLOCKS[round((value - low) * scale)] for value in values)
 
 
-def draw_curve(curve: Curve, path: Path, *, title: str = "", unit: str = "nats") -> None:
-    """Draws the curve into a .png, .svg or .pdf file.
+def draw_curve(curve: Curve, path: Path, *, title: str = "", units: tuple[str, str] = ("nats", "nats")) -> None:
+    """Draws the curve into a .png, .svg or .pdf file; validation has an axis of its own where it has another unit.
 
     Raises `ArgumentError` for an empty curve or another kind of file, `MissingExtraError` without matplotlib.
     """
     if not curve.steps and not curve.validated:
         raise ArgumentError("the run has no losses to draw yet")
     axes = _axes(path)
-    axes.plot(curve.steps, curve.training, color="#9aa7b5", linewidth=1.2, label="training")
-    axes.plot(curve.validated, curve.validation, color="#c2410c", linewidth=1.8, marker="o", ms=3.5, label="validation")
+    other = axes.twinx() if units[1] != units[0] and curve.validation else axes
+    lines = [
+        *axes.plot(curve.steps, curve.training, color="#9aa7b5", linewidth=1.2),
+        *other.plot(curve.validated, curve.validation, color="#c2410c", linewidth=1.8, marker="o", ms=3.5),
+    ]
     if curve.validation:
         best = min(zip(curve.validation, curve.validated, strict=True))
-        axes.annotate(f"{best[0]:.3f}", (best[1], best[0]), textcoords="offset points", xytext=(0, -14), ha="center")
-    losses = sorted(curve.training + curve.validation)
-    low, high = losses[0], losses[int(0.98 * (len(losses) - 1))]
-    axes.set_ylim(low - 0.1 * (high - low) - 0.01, high + 0.01)
-    axes.set(xlabel="updates", ylabel=unit)
+        other.annotate(f"{best[0]:.3f}", (best[1], best[0]), textcoords="offset points", xytext=(0, -14), ha="center")
+    if other is axes:
+        _limit(axes, curve.training + curve.validation)
+    else:
+        _limit(axes, curve.training)
+        _limit(other, curve.validation)
+        other.set_ylabel(f"validation: {units[1]}")
+        other.spines["top"].set_visible(False)
+    axes.set(xlabel="updates", ylabel=units[0])
     axes.set_title(title, parse_math=False)
-    axes.legend(frameon=False)
+    axes.legend(lines, ["training", "validation"], frameon=False)
     save_figure(axes.figure, path)
+
+
+def _limit(axes: Any, losses: Sequence[float]) -> None:
+    """Leaves the highest losses out, which are of the first updates."""
+    if losses:
+        low, high = min(losses), sorted(losses)[int(0.98 * (len(losses) - 1))]
+        axes.set_ylim(low - 0.1 * (high - low) - 0.01, high + 0.01)
 
 
 def draw_gradients(norms: Sequence[float], path: Path, *, title: str = "") -> None:

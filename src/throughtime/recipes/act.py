@@ -108,6 +108,11 @@ class Act(Training):
         """What is read."""
         return self.demonstrations or self.env or ""
 
+    @property
+    def score_unit(self) -> str:
+        """Of that by which the best weights are chosen."""
+        return "minus the mean return" if self.env else super().score_unit
+
     def advice(self, out: Path) -> tuple[str, ...]:
         """What may be done with a run."""
         play = ("--episodes 100",) if self.env else ("--data FILE",)

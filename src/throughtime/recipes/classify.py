@@ -152,9 +152,16 @@ class Classify(Training):
         return _unit_of(self.__dict__) is None
 
     @property
-    def item(self) -> str:
+    def item(self) -> str:  # type: ignore[override]  # it depends on what is read
         """What is counted."""
         return "series" if self.of_series else "text"
+
+    @property
+    def score_unit(self) -> str:
+        """Of that by which the best weights are chosen."""
+        if self.best == "nats" or self.labels == "multiple":
+            return super().score_unit
+        return f"share of wrong {plural(self.item)}"
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from throughtime.models.reference_forecasts import Reference
     from throughtime.recipes.timed import ForecastData
 
+LOSS_UNITS = {"absolute": "deviations", "squared": "squared deviations", "huber": "Huber's loss"}
 QUICK_WINDOWS = 1024  # of the part to choose by, at most, that are judged while training
 LONGEST = 65536  # rows of a context or a horizon
 DRAWN = 48  # steps of a series that a sample shows
@@ -45,7 +46,6 @@ class Forecast(Training):
     makes: ClassVar[str] = "a forecaster"
     shows: ClassVar[str] = "what came, and its forecasts"
     item: ClassVar[str] = "value"
-    loss_unit: ClassVar[str] = "deviations"
     places: ClassVar[frozenset[str]] = frozenset({"series"})
 
     application: Literal["forecast"] = Field("forecast", description="which recipe this is")
@@ -124,6 +124,16 @@ class Forecast(Training):
     def source(self) -> Path:
         """What is read."""
         return self.series
+
+    @property
+    def loss_unit(self) -> str:  # type: ignore[override]  # it depends on the loss that was chosen
+        """Of the loss that is lowered; values are in standard deviations."""
+        return LOSS_UNITS[self.loss]
+
+    @property
+    def score_unit(self) -> str:
+        """Of that by which the best weights are chosen."""
+        return f"{LOSS_UNITS['absolute' if self.loss == 'huber' else self.loss]} per {self.item}"
 
     def advice(self, out: Path) -> tuple[str, ...]:
         """What may be done with a run."""
@@ -275,11 +285,13 @@ class Forecast(Training):
     def files(self, data: ForecastData) -> dict[str, bytes]:
         """recipe.json, data.json and scales.json."""
         from throughtime.folder import to_bytes
+        from throughtime.models.reference_forecasts import seasonal_scales
 
+        seasonal = seasonal_scales(data.train, data.spans[0], data.season).mean(0).tolist()
         return {
             "recipe.json": to_bytes(json.loads(self.model_dump_json())),
             "data.json": to_bytes(data.facts),
-            "scales.json": to_bytes(data.scale.to_json()),
+            "scales.json": to_bytes({**data.scale.to_json(), "seasonal": seasonal}),
         }
 
     def card(self, model: Multistep, data: ForecastData, score: ForecastScore | None) -> str:

@@ -146,7 +146,7 @@ class Language(Training):
         return settings
 
     @property
-    def item(self) -> str:
+    def item(self) -> str:  # type: ignore[override]  # it depends on the unit
         """What is counted and judged, one by one."""
         return self.unit
 

@@ -41,7 +41,6 @@ class Tag(Training):
     makes: ClassVar[str] = "a tagger"
     shows: ClassVar[str] = "its surest mistakes"
     item: ClassVar[str] = "token"
-    loss_unit: ClassVar[str] = "nats in training, errors in validation,"
     places: ClassVar[frozenset[str]] = frozenset({"train", "valid"})
     bound: ClassVar[dict[str, Any]] = {"epochs": 8}
 
@@ -127,6 +126,11 @@ class Tag(Training):
     def source(self) -> Path:
         """What is read."""
         return self.train
+
+    @property
+    def score_unit(self) -> str:
+        """Of that by which the best weights are chosen."""
+        return "share of wrong tags" if self.scheme == "none" else "1 − F1 of entities, or share of wrong tags"
 
     def advice(self, out: Path) -> tuple[str, ...]:
         """What may be done with a run."""

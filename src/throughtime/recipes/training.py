@@ -22,8 +22,9 @@ class Training(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     makes: ClassVar[str] = "a model"  # what a run of it holds
+    item: ClassVar[str] = "item"  # what is counted and judged, one by one
     judged_by: ClassVar[tuple[str, ...]] = ("data",)  # options of evaluate that say by what
-    loss_unit: ClassVar[str] = "nats"  # of the loss that is lowered
+    loss_unit: ClassVar[str] = "nats"  # of the loss that is lowered, of an item
     places: ClassVar[frozenset[str]] = frozenset()  # settings that say where files lie
     bound: ClassVar[dict[str, Any]] = {"epochs": 8}  # of the training, where none is given
 
@@ -63,6 +64,11 @@ class Training(BaseModel):
         Which files these are is said by the hashes of data.json.
         """
         return self.model_dump(mode="json", exclude={*self.places, "device"})
+
+    @property
+    def score_unit(self) -> str:
+        """Of that by which the best weights are chosen: of the loss, where it is nothing else."""
+        return f"{self.loss_unit} per {self.item}"
 
     def begin(self, data: Any, kept: dict[str, Any] | None) -> Any:
         """The data as they are: a run needs nothing else to begin."""
