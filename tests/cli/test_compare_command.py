@@ -5,11 +5,16 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import field
+from pathlib import Path
 
 import pytest
 
+from throughtime.cli.compare import _application
 from throughtime.cli.main import run
+from throughtime.cli.repeated import DATA, options_of
 from throughtime.errors import DivergedError
+from throughtime.recipes import Classify
 from throughtime.train import fit
 from throughtime.trials import tune
 
@@ -119,6 +124,30 @@ def test_usual_cores_that_do_not_fit_are_left_out(texts, tmp_path, capsys):
     assert "--seeds is how many" in told
     run(["compare", str(texts), "--out", str(tmp_path / "out"), "--seeds", "0", "--hidden", "9"])
     assert "average is left out: hidden is for cores that have units" in capsys.readouterr().err
+
+
+def test_what_is_compared_goes_by_the_files_wherever_they_stand(texts, tmp_path, capsys):
+    (tmp_path / "some.conllu").write_text("")
+    for words in (
+        ["some.conllu"],
+        ["--json", "some.conllu"],
+        ["--valid=some.conllu", "x"],
+        ["x", "--test", "y.conll.gz"],
+    ):
+        assert _application(["--out", "c", *words]) == "tag"
+    assert _application(["--out", "c.conllu", "x.csv"]) == _application(["--out=c.conllu", "x.csv"]) == "classify"
+    assert _application(["x.conllu", "--application", "classify"]) == "classify"
+    assert "sentences" in refused(capsys, "compare", "--out", tmp_path / "out", tmp_path / "some.conllu")
+
+
+def test_the_value_of_an_option_is_no_option(texts):
+    words = ["--out", "hidden", "--text-column=hidden", "--no-header", str(texts)]
+    extra = [("data", DATA, field()), ("out", Path, field())]
+    given, options, settings = options_of(
+        Classify, words, extra, without=("application", "train"), command="tune", about="."
+    )
+    assert given == {"text_column", "header"}
+    assert (options.out, settings["text_column"], settings["header"]) == (Path("hidden"), "hidden", False)
 
 
 def test_variations_are_tables(texts, tmp_path, capsys):

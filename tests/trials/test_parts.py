@@ -57,15 +57,26 @@ def test_what_is_equal_or_of_a_group_is_in_one_part(tmp_path):
     assert not any("part train too" in note for note in parts.notes)
 
 
-def test_given_files_stay_as_they_are_and_repeats_are_told(tmp_path):
+def test_given_files_are_whole_parts_and_repeats_are_told(tmp_path):
     paths = [written(tmp_path / f"{i}.csv", ROWS[10 * i :]) for i in range(3)]
     parts = divide(classify(paths[0]), Given(*paths, shares=(0.0, 0.0)), tmp_path / "out")
-    assert list(parts.files.values()) == paths
-    assert not (tmp_path / "out").exists()
+    found = {name: [(row["text"], row["label"]) for row in read(parts, name)] for name in parts.files}
+    assert found == {"train": ROWS, "valid": ROWS[10:], "test": ROWS[20:]}
     assert parts.notes[1:] == [
         "50 of the 50 items of the part valid are in the part train too",
         "40 of the 40 items of the part test are in the part train too",
     ]
+
+
+def test_folders_that_are_given_are_files_as_all_parts_are(tmp_path):
+    for part in ("train", "valid", "test"):
+        for name in ("good", "bad"):
+            (tmp_path / part / name).mkdir(parents=True)
+            (tmp_path / part / name / "1.txt").write_text(f"a {name} film to {part}")
+    paths = [tmp_path / part for part in ("train", "valid", "test")]
+    parts = divide(classify(paths[0]), Given(*paths, shares=(0.0, 0.0)), tmp_path / "out")
+    assert all(path.is_file() for path in parts.files.values())
+    assert [row["text"] for row in read(parts, "test")] == ["a bad film to test", "a good film to test"]
 
 
 def test_a_given_test_leaves_two_parts_to_make(tmp_path):
@@ -119,7 +130,7 @@ def test_series_come_through(tmp_path):
     assert {one.labels for one in read} == {("up",), ("down, far",)}
     assert parts.recipe.data().train.sequences[0].shape == (3, 2)
     path = written(tmp_path / "more.csv", [[*row[:-1], "a:b"] for row in rows], [*"abcdef", "move"])
-    with pytest.raises(DataError, match=r"series whose labels are 'a:b' are not split here: .*--valid and --test"):
+    with pytest.raises(DataError, match=r"series whose labels are 'a:b' are not split here: .*; name them otherwise"):
         divide(recipe, Given(path), tmp_path / "more")
 
 

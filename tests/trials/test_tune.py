@@ -11,14 +11,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from throughtime.errors import ArgumentError, DivergedError, RunError, StorageError
-from throughtime.recipes import Classify, Language
+from throughtime.errors import ArgumentError, DataError, DivergedError, RunError, StorageError
+from throughtime.recipes import Classify, Forecast, Language
 from throughtime.recipes.cells import make_cell
 from throughtime.recipes.read import make_recipe, read_settings
 from throughtime.recipes.tag import Tag
 from throughtime.train import fit
 from throughtime.trials import spaces, tune
-from throughtime.trials.found import found_in, recipe_of
+from throughtime.trials.found import Tried, found_in, recipe_of
 from throughtime.trials.parts import Given, divide, settings_of
 from throughtime.trials.spaces import Choice, Real, Whole, searched
 from throughtime.trials.tune import Search, open_study
@@ -307,6 +307,68 @@ def test_what_is_given_is_not_searched(recipe):
         searched(recipe, {one.name for one in searched(recipe, ())})
     with pytest.raises(ArgumentError, match="tune does not search settings of none; known: classify, tag"):
         spaces.space_of(SimpleNamespace(model_fields={"application": SimpleNamespace(default="none")}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "left"),
+    [
+        ({"train": "some.ts"}, {"core", "hidden", "layers", "pool"}),
+        ({"train": "some.csv", "windows": 2, "core": "convolution"}, {"hidden", "pool"}),
+        ({"core": "convolution"}, {"hidden", "word_dropout", "pool"}),
+        ({"core": "average"}, {"word_dropout", "pool"}),
+        ({"core": "bag"}, {"word_dropout"}),
+        ({"core": "bag", "unit": "subword"}, set()),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together_with_other_settings_is_not_searched(settings, left):
+    recipe = make_recipe(Classify, {"train": "some.csv", **settings})
+    found = searched(recipe, settings)
+    assert {one.name for one in found} == {"dropout", "learning_rate", *left}
+    for high in (False, True):
+        settings_of(recipe, {one.name: one.suggested(Extremes(high)) for one in found})
+    for one in found:
+        for value in getattr(one, "values", ()):
+            settings_of(recipe, {one.name: value})
+
+
+def test_other_data_are_another_study(text, tmp_path):
+    own = tmp_path / "text.txt"
+    own.write_bytes(Path(text).read_bytes())
+    search = Search(make_recipe(Language, {"text": own}), SPACE[:1], 1)
+    open_study(search, tmp_path / "out")
+    elsewhere = replace(search, recipe=make_recipe(Language, {"text": text}))
+    open_study(elsewhere, tmp_path / "out")  # where the same data lie does not matter
+    own.write_text(own.read_text() + "more\n")
+    with pytest.raises(RunError, match=r"holds another study: sha256 of text is '\w+' there and '\w+' now; rerun"):
+        open_study(search, tmp_path / "out")
+    with pytest.raises(DataError, match="no such file"):
+        open_study(replace(search, recipe=make_recipe(Language, {"text": tmp_path / "none"})), tmp_path / "out")
+
+
+def test_trials_have_seeds_of_their_own_but_not_where_the_seed_says_which_series_are_held_out():
+    recipe = make_recipe(Forecast, {"series": "some.csv", "seed": 5})
+    for split_by, seeds in (("time", 3), ("series", 1)):
+        search = Search(settings_of(recipe, {"split_by": split_by}), SPACE[:1], 3)
+        assert len({search.seed(number) for number in range(3)}) == seeds
+    assert search.seed(2) == 5
+
+
+@pytest.mark.parametrize(
+    ("application", "given"),
+    [
+        ("classify", {"unit": "byte", "epochs": 3}),
+        ("tag", {"unit": "character", "characters": "convolution", "lower": True}),
+        ("forecast", {"quantiles": (0.1, 0.5), "split": "8:1:1"}),
+        ("language", {"unit": "word", "adaptive": (10, 20)}),
+    ],
+)
+def test_what_was_found_is_the_recipe_that_was_tried(application, given):
+    recipe = make_recipe(type(bare(application)), {spaces.SPACES[application].source: "some", **given})
+    tried = {one.name: one.suggested(Extremes(True)) for one in searched(recipe, given)}
+    found = json.loads(json.dumps(recipe_of(recipe, Tried(1, 0.5, tried, {}))))
+    own = {name: getattr(recipe, name) for name in (*type(recipe).places, "minutes", "epochs", "seed", "device")}
+    assert make_recipe(type(recipe), {**found, **own}) == settings_of(recipe, tried)
 
 
 def test_language_models_are_searched_without_parts(text):

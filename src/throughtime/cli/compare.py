@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,12 +76,25 @@ def command(words: list[str]) -> int:
 
 
 def _application(words: Sequence[str]) -> str:
-    """What --application says, or the ending of a file among the words."""
-    for place, word in enumerate(words):
-        if word.partition("=")[0] == "--application":
-            return word.partition("=")[2] or "".join(words[place + 1 : place + 2])
-    data = next((word for word in words if not word.startswith("-")), "")
-    return "tag" if data.removesuffix(".gz").endswith(SENTENCES) else "classify"
+    """What --application says, or the endings of the files among the words."""
+    values = list(_values(words))
+    said = next((value for option, value in values if option == "--application"), None)
+    files = [value.removesuffix(".gz") for option, value in values if option != "--out"]
+    return said or ("tag" if any(file.endswith(SENTENCES) for file in files) else "classify")
+
+
+def _values(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """All words that are no options, each with the option before it, if there is one.
+
+    >>> list(_values(["--out", "c", "films.csv", "--seeds=3"]))
+    [('--out', 'c'), ('', 'films.csv'), ('--seeds', '3')]
+    """
+    for before, word in pairwise(["", *words]):
+        option, equals, value = word.partition("=")
+        if not word.startswith("--"):
+            yield before if before.startswith("--") else "", word
+        elif equals:
+            yield option, value
 
 
 def _variations(options: Any, made: Any) -> dict[str, dict[str, Any]]:

@@ -52,7 +52,8 @@ def options_of(
     options_type.__doc__ = about
     options = parse(options_type, words, command)
     names = [name for name in recipe.model_fields if name not in own and hasattr(options, name)]
-    said = {word.partition("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_") for word in words}
+    spoken = [word.partition("=")[0] for word in words if word.startswith("--")]
+    said = {option.removeprefix("--").removeprefix("no-").replace("-", "_") for option in spoken}
     return {name for name in names if name in said or name in config}, options, {n: getattr(options, n) for n in names}
 
 

@@ -159,12 +159,16 @@ def _write(recipe: Any, found: "Found", options: Any, display: ManyDisplay) -> N
         best = found.best[0]
         folder.write_file(out / RECIPE, folder.to_bytes(recipe_of(recipe, best)))
         display.say(f"The best trial is the run {home_of(out, best.number - 1)}; its settings: {out / RECIPE}")
-        source = next(name for name in type(recipe).places if type(recipe).model_fields[name].is_required())
-        place = type(recipe).model_fields[source].alias or source
+        places = " ".join(f"--{name} {path}" for name, path in _places(recipe))
         display.say("Try next:")
-        display.say(
-            f"  throughtime train {recipe.application} --config {out / RECIPE} --{place} {recipe.source} --out RUN"
-        )
+        display.say(f"  throughtime train {recipe.application} --config {out / RECIPE} {places} --out RUN")
+
+
+def _places(recipe: Any) -> list[tuple[str, Path]]:
+    """The options that say where files lie, which the written recipe leaves out."""
+    infos = [(name, info) for name, info in type(recipe).model_fields.items() if name in recipe.places]
+    found = [((info.alias or name).replace("_", "-"), getattr(recipe, name)) for name, info in infos]
+    return [(name, path) for name, path in found if path is not None]
 
 
 def _print(found: "Found") -> None:

@@ -66,7 +66,7 @@ def _series(values: NDArray[Any], labels: tuple[str, ...], path: Path) -> bytes:
     if len(labels) != 1 or ":" in labels[0] or labels[0] == "?":
         raise DataError(
             f"{path}: series whose labels are {', '.join(labels)!a:.60} are not split here: a label is one, without a "
-            "colon; give the parts as files, --valid and --test"
+            "colon; name them otherwise"
         )
     channels = [",".join(map(repr, channel)) for channel in values.T.tolist()]
     return (":".join([*channels, labels[0]]) + "\n").encode()

@@ -103,9 +103,9 @@ def _importances(study: "Study") -> dict[str, float]:
 
 
 def recipe_of(recipe: Training, best: Tried) -> dict[str, Any]:
-    """The settings of a trial as `train --config` takes them: those that were found, and those that were given.
+    """The settings of a trial as `train --config` takes them: those that were found, and all that it had besides.
 
     Where data lie, bounds and seeds are left to whoever trains.
     """
-    given = recipe.model_dump(mode="json", exclude_defaults=True, exclude={*type(recipe).places, *NOT_OURS})
+    given = recipe.model_dump(mode="json", exclude={*type(recipe).places, *NOT_OURS})
     return {"application": type(recipe).model_fields["application"].default, **given, **best.settings}

@@ -40,9 +40,10 @@ class Parts:
 
 
 def divide(recipe: Training, given: Given, out: Path) -> Parts:
-    """Writes the parts of the data into a folder, or finds them there as they should be; given ones stay as they are.
+    """Writes the parts of the data into a folder, or finds them there as they should be; given ones are written too.
 
-    The parts depend on the data and on the seed of the recipe, so that all runs have the same. What has a group in
+    So all that is made later reads the same files, whatever rows are skipped and whatever kind of data was given. The
+    parts depend on the data and on the seed of the recipe, so that all runs have the same. What has a group in
     common is in one part, or where there are no groups what is equal.
 
     Raises `DataError` when the data cannot be read or are too few for parts, `RunError` when other parts lie there.
@@ -59,20 +60,12 @@ def divide(recipe: Training, given: Given, out: Path) -> Parts:
         chosen |= {name: some.tolist() for name, some in _places(whole, wanted, recipe.seed).items()}
     keys = {name: [origin[name].keys[place] for place in chosen[name]] for name in NAMES if name in chosen}
     _check_known({name: {x for place in chosen[name] for x in origin[name].labels[place]} for name in keys})
-    files, reading = _given_files(given), dict[str, Any]()
-    if wanted or getattr(recipe, "missing", "") == "skip":  # so that rows that are skipped are so for all
-        files = {name: out / FOLDER / f"{name}{whole.ending}" for name in keys}
-        parts = {name: b"".join(origin[name].bodies[place] for place in chosen[name]) for name in keys}
-        _write({path: whole.head + parts[name] for name, path in files.items()}, out)
-        reading = whole.reading
-    recipe = settings_of(recipe, {**reading, "train": files["train"], "valid": files.get("valid")})
+    files = {name: out / FOLDER / f"{name}{whole.ending}" for name in keys}
+    parts = {name: b"".join(origin[name].bodies[place] for place in chosen[name]) for name in keys}
+    _write({path: whole.head + parts[name] for name, path in files.items()}, out)
+    recipe = settings_of(recipe, {**whole.reading, "train": files["train"], "valid": files.get("valid")})
     notes = [items.told for items in taken.values() if items.told][:1] + _repeats(keys)
     return Parts(recipe, files, {name: len(keys[name]) for name in files}, notes)
-
-
-def _given_files(given: Given) -> dict[str, Path]:
-    found = {"train": given.train, "valid": given.valid, "test": given.test}
-    return {name: path for name, path in found.items() if path is not None}
 
 
 def _places(items: Items, wanted: dict[str, float], seed: int) -> dict[str, Indices]:

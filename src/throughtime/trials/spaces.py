@@ -1,11 +1,14 @@
 """Which settings of a recipe are searched, and between which bounds."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from throughtime.errors import ArgumentError
 from throughtime.recipes.training import Training
+from throughtime.trials.parts import settings_of
+
+Takes = Callable[[Any], bool]  # whether the recipe takes a value of the setting
 
 
 @runtime_checkable
@@ -21,6 +24,10 @@ class Dimension(Protocol):
         """The value that an optuna trial is to have."""
         ...
 
+    def within(self, takes: Takes) -> "Dimension | None":
+        """What is left to search where not all values fit the other settings; None where that is no choice."""
+        ...
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -32,6 +39,11 @@ class Choice:
     def suggested(self, trial: Any) -> Any:
         """One of them."""
         return trial.suggest_categorical(self.name, list(self.values))
+
+    def within(self, takes: Takes) -> "Choice | None":
+        """Those that fit, if they are two or more."""
+        left = tuple(filter(takes, self.values))
+        return replace(self, values=left) if len(left) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,10 @@ class Whole:
         """A number between the bounds."""
         return trial.suggest_int(self.name, self.low, self.high, log=self.ratios)
 
+    def within(self, takes: Takes) -> "Whole | None":
+        """All between the bounds, if both of them fit."""
+        return self if takes(self.low) and takes(self.high) else None
+
 
 @dataclass(frozen=True)
 class Real:
@@ -60,6 +76,10 @@ class Real:
     def suggested(self, trial: Any) -> Any:
         """A number between the bounds."""
         return trial.suggest_float(self.name, self.low, self.high, log=self.ratios)
+
+    def within(self, takes: Takes) -> "Real | None":
+        """All between the bounds, if both of them fit."""
+        return self if takes(self.low) and takes(self.high) else None
 
 
 @dataclass(frozen=True)
@@ -130,16 +150,27 @@ def space_of(recipe: type[Training]) -> Space:
 
 
 def searched(recipe: Training, given: Collection[str]) -> tuple[Dimension, ...]:
-    """What is searched where some settings are given, and where others leave no choice.
+    """What is searched where some settings are given: of the others, the values that go together with them.
 
     Raises `ArgumentError` when nothing is left.
     """
-    without = {*given}
-    if getattr(recipe, "unit", "") in ("subword", "byte"):
-        without.add("word_dropout")  # no unit of these is ever unknown
-    found = tuple(one for one in space_of(type(recipe)).dimensions if one.name not in without)
+    known = [one for one in space_of(type(recipe)).dimensions if one.name not in given]
+    found = tuple(left for one in known if (left := one.within(_takes(recipe, one.name))))
     if not found:
         raise ArgumentError(
             f"nothing is left to search: {', '.join(sorted(given))} are given; leave out those that are to be searched"
         )
     return found
+
+
+def _takes(recipe: Training, name: str) -> Takes:
+    """Whether a recipe takes a value of a setting beside all its others."""
+
+    def takes(value: Any) -> bool:
+        try:
+            settings_of(recipe, {name: value})
+        except ArgumentError:
+            return False
+        return True
+
+    return takes

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from throughtime import folder
 from throughtime.errors import ArgumentError, DivergedError, MissingExtraError, RunError, StorageError
 from throughtime.recipes.training import Training
+from throughtime.recipes.transfer import identity_of
 from throughtime.train import Progress, fit
 from throughtime.trials.judge import final_of
 from throughtime.trials.parts import seed_of, settings_of
@@ -44,6 +45,16 @@ class Search:
         """Whether more is better."""
         return self.by.endswith(RISING)
 
+    def seed(self, number: int) -> int:
+        """That of a trial: its own, but for series that are held out by the seed, which are the same for all trials."""
+        own: int = self.recipe.seed
+        return own if getattr(self.recipe, "split_by", "time") == "series" else seed_of(own, number)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The sha256 of what each setting that is a place has in it. Raises `DataError` where it cannot be read."""
+        return {name: identity_of(value) for name, value in self.recipe if isinstance(value, Path)}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -67,9 +78,9 @@ class Step:
 def tune(search: Search, out: Path) -> Iterator[Step]:
     """Trials until there are as many as wanted, telling of every update; those of a study in the folder count.
 
-    Every trial has a seed of its own from (seed, number), as has what chooses its settings, so that a study which was
-    stopped goes on as if it had not been. Leaving the loop early keeps the trial that was under way; the same search
-    goes on with it. A trial that diverges is counted as failed.
+    What chooses the settings of a trial has a seed from (seed, number), and so has the trial itself (`Search.seed`), so
+    that a study which was stopped goes on as if it had not been. Leaving the loop early keeps the trial that was under
+    way; the same search goes on with it. A trial that diverges is counted as failed.
 
     Raises `RunError` when the folder holds another study, `ArgumentError` when the score has no such number, and as
     `fit` does, but for `DivergedError`.
@@ -116,7 +127,7 @@ def _trial(search: Search, study: "Study", trial: Any, home: Path) -> Iterator[S
     from optuna.trial import TrialState
 
     settings = _suggested(search, trial, home.parent.parent)
-    recipe: Any = settings_of(search.recipe, {**settings, "seed": seed_of(search.recipe.seed, trial.number)})
+    recipe: Any = settings_of(search.recipe, {**settings, "seed": search.seed(trial.number)})
     told = (trial.number, search.trials, settings)
     reports = _Reports(search, trial)
     try:
@@ -204,7 +215,8 @@ def _value(search: Search, score: Mapping[str, Any]) -> float:
 def open_study(search: Search, out: Path) -> "Study":
     """The study in a folder, or a new one.
 
-    Raises `RunError` for one of other settings and for what is no study, `MissingExtraError` without optuna.
+    Raises `RunError` for one of other settings or other data and for what is no study, `DataError` for data that cannot
+    be read, `MissingExtraError` without optuna.
     """
     try:
         import optuna
@@ -214,7 +226,7 @@ def open_study(search: Search, out: Path) -> "Study":
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    path = out / DATABASE
+    path, wanted = out / DATABASE, _identity(search)
     _check_database(path)
     try:
         with warnings.catch_warnings():
@@ -228,7 +240,7 @@ def open_study(search: Search, out: Path) -> "Study":
                 load_if_exists=True,
             )
         study.get_trials(deepcopy=False)  # so that what does not read is met here
-        _check_same(study, search, out)
+        _check_same(study, wanted, out)
     except (SQLAlchemyError, OptunaError, RuntimeError, ValueError, LookupError, TypeError) as error:
         if isinstance(error, ArgumentError):
             raise
@@ -262,14 +274,19 @@ def _check_database(path: Path) -> None:
         raise RunError(f"{path} is no regular file of {DATABASE_BYTES:,} bytes at most; give another --out")
 
 
-def _check_same(study: "Study", search: Search, out: Path) -> None:
-    """Raises `RunError` unless a study is of this search; a new one learns what it is of."""
-    identity = getattr(search.recipe, "identity", {})
-    wanted = {
+def _identity(search: Search) -> dict[str, Any]:
+    """What makes a study the study it is."""
+    settings, searched = getattr(search.recipe, "identity", {}), {one.name for one in search.dimensions}
+    return {
         "searched": [repr(one) for one in search.dimensions],
         "by": search.by,
-        "settings": {name: value for name, value in identity.items() if name not in _names(search)},
+        "settings": {name: value for name, value in settings.items() if name not in searched},
+        "sha256": search.files,
     }
+
+
+def _check_same(study: "Study", wanted: Mapping[str, Any], out: Path) -> None:
+    """Raises `RunError` unless a study is the one that is wanted; a new one learns what it is of."""
     if not study.trials and not study.user_attrs:
         for name, value in wanted.items():
             study.set_user_attr(name, value)
@@ -286,14 +303,10 @@ def _check_same(study: "Study", search: Search, out: Path) -> None:
 def _difference(name: str, there: Any, now: Any) -> str:
     """What is not the same, in a few words."""
     if isinstance(there, dict) and isinstance(now, dict):
-        name = next(key for key in {**now, **there} if there.get(key, "no such setting") != now.get(key))
-        there, now = there.get(name), now.get(name)
+        key = next(key for key in {**now, **there} if there.get(key, "no such setting") != now.get(key))
+        name, there, now = key if name == "settings" else f"{name} of {key}", there.get(key), now.get(key)
     if isinstance(there, list) and isinstance(now, list):
         there, now = (
             ", ".join(part for part in one if part not in other) for one, other in ((there, now), (now, there))
         )
     return f"{name} is {str(there)!a:.80} there and {str(now)!a:.80} now"
-
-
-def _names(search: Search) -> set[str]:
-    return {one.name for one in search.dimensions}
