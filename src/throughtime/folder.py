@@ -36,6 +36,8 @@ MANIFEST = "manifest.json"
 JSON_LIMIT = 2**20  # bytes of a JSON file that we are willing to read
 TEXT_LIMIT = 256 * 2**20  # bytes of a file that grows with the vocabulary or with time
 STRICT = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)  # of the forms of our JSON files
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 M = TypeVar("M", bound=BaseModel)
 Body = (
@@ -48,7 +50,7 @@ class Entry(BaseModel):
 
     model_config = STRICT
 
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: Sha256
     bytes: Annotated[int, Field(ge=0, lt=2**62)]
 
 

@@ -149,7 +149,9 @@ def test_actions_that_are_numbers_are_learned(numbers, tmp_path):
     np.testing.assert_allclose(policy.act([0.0], state).action, [0, -1], atol=0.6)
     judged = application_of(recipe).evaluate(tmp_path / "run", recipe, Asked())
     assert judged.facts["error"] == pytest.approx(last.evaluation.score.imitation.error, rel=1e-5)
-    with pytest.raises(ArgumentError, match="--probabilities is for actions that are one of several"):
+    with pytest.raises(
+        ArgumentError, match="--probabilities means nothing to a policy whose actions are numbers: leave it out"
+    ):
         application_of(recipe).predict(policy, recipe, Asked(file=numbers, probabilities=True))
     live = application_of(recipe).stream(policy, recipe)
     assert len(live.take("0.5")["action"]) == 2
@@ -291,8 +293,9 @@ def test_the_command_line_plays_streams_and_shows(run, tmp_path, capsys, monkeyp
     assert [live.plain(live.take(line)) for line in ("-1 5", "0,1", "0")] == ["0", "0", "0"]
     for line, message in {
         "1 2 3": "of 3 numbers does not fit",
-        "nan": "missing or inf",
-        "up": "'up' is no obs",
+        "nan": "has what is not finite",
+        "1e300": "has what is not finite in single precision",
+        "up": "'up' does not read as numbers; give such as 0.5",
     }.items():
         with pytest.raises(DataError, match=message):
             live.take(line)
@@ -365,7 +368,7 @@ def test_what_is_asked_of_a_run_and_does_not_fit_is_refused(run, file, numbers, 
         application.evaluate(out, recipe.model_copy(update={"env": "CartPole-v1"}), Asked())
     with pytest.raises(DataError, match="its actions are 2 numbers, and those of the policy one of 2"):
         application.evaluate(out, recipe, Asked(file=numbers))
-    with pytest.raises(ArgumentError, match="None is no file; give a table with an observation a row"):
+    with pytest.raises(ArgumentError, match="there is no file; give a table with an observation a row"):
         application.predict(policy, recipe, Asked())
     for body, message in {
         "a,b,c\n1,2,3\n": "has 3 columns of numbers",

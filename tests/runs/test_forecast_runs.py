@@ -11,6 +11,7 @@ import pytest
 import throughtime
 from throughtime import folder
 from throughtime.cli.main import run as command
+from throughtime.data.scale import Scale
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.recipes import Forecast
 from throughtime.runs import Asked, application_of, recipe_of
@@ -90,6 +91,12 @@ def test_another_file_is_judged_whole_without_what_is_fitted(plain, sure, tmp_pa
     assert judged.facts["windows"] == 20 - 4 - 2 + 1
     assert set(judged.facts["references"]) == {"naive"}
     assert "linear references are left out" in judged.notes[1]
+    data = recipe_of(plain).data()
+    seasonal = [
+        abs(track.values[first + 24 : last] - track.values[first : last - 24]).mean(0) / data.scale.deviation
+        for track, (first, last) in zip(data.tracks.tracks, data.spans[0], strict=True)
+    ]
+    assert runs.scales_of(plain).seasonal == pytest.approx(np.mean(seasonal, 0).tolist(), rel=1e-5)
     rows = runs.evaluate(sure, recipe_of(sure), Asked(other)).rows
     assert rows["between the outermost quantiles"].endswith(" %")
     assert float(rows["quantile loss"]) > 0
@@ -143,7 +150,7 @@ def test_files_that_do_not_fit_are_told(plain, tmp_path, text, error, message):
 
 
 def test_predict_needs_a_file(plain, tmp_path):
-    for file, message in ((None, "needs a file of series"), (tmp_path, "is no file; give one of series")):
+    for file, message in ((None, "there is no file; give one of series"), (tmp_path, "is no file; give one of series")):
         with pytest.raises(ArgumentError, match=message):
             runs.predict(*opened(plain), Asked(file))
 
@@ -158,7 +165,7 @@ def test_a_stream_answers_as_soon_as_it_can_and_begins_anew(plain):
     np.testing.assert_allclose(list(said[4]["forecast"].values()), wanted.T, rtol=1e-5)
     plainly = live.plain(said[4])
     np.testing.assert_allclose([[float(x) for x in step.split(",")] for step in plainly.split(";")], wanted, rtol=1e-5)
-    for line in ("1", "1,x", "[1", '{"a": 1}', "[[1], 2]", "1,nan", ",", "[1,2,3]"):
+    for line in ("1", "1,x", "[1", '{"a": 1}', "[[1], 2]", "1,nan", ",", "[1,2,3]", "1,1_0", "1,1e300"):
         with pytest.raises(DataError):
             live.take(line)
     np.testing.assert_allclose(
@@ -166,6 +173,24 @@ def test_a_stream_answers_as_soon_as_it_can_and_begins_anew(plain):
     )
     assert live.take("") is None
     assert live.take("1,2") is None
+
+
+@pytest.mark.parametrize("way", ["in-step", "direct"])
+def test_a_row_that_is_too_far_off_is_refused_and_forgotten(made, way):
+    forecaster, recipe = opened(made(way, target=("load", "price"), way=way, normalise="none"))
+    forecaster.scale = Scale(np.zeros(2), np.full(2, 1e-3))
+    live, other = runs.stream(forecaster, recipe), runs.stream(forecaster, recipe)
+    for row in ("1e-3,2e-3", "0,1e-3", "2e-3,1e-3"):
+        live.take(row)
+        other.take(row)
+    if way == "direct":  # which waits for as many rows as it sees
+        live.take("1e-3,1e-3")
+        other.take("1e-3,1e-3")
+    with pytest.raises(DataError, match="the answer is no number, for this is too far from what was learned"):
+        live.take("3e38,-3e38")
+    said = live.take("1e-3,0")
+    assert said == other.take("1e-3,0")
+    assert np.isfinite(said["forecast"]["load"]).all()
 
 
 def test_a_stream_with_a_calendar_reads_times(made):
@@ -215,6 +240,7 @@ def changed(home, tmp_path, name, content):
         ("scales.json", {"mean": [0.0]}, "the scales in .* are of 1 columns, and its data of 2|deviation"),
         ("scales.json", {"deviation": [0.0, 1.0]}, "scales.json"),
         ("scales.json", {"mean": [1.0, "x"]}, "scales.json"),
+        ("scales.json", {"seasonal": [1.0]}, "the scales in .* are of 2 columns, and its data of 2"),
         ("data.json", {"targets": []}, "data.json"),
         ("data.json", {"targets": ["load"]}, "the scales in .* are of 2 columns, and its data of 1"),
         ("data.json", {"step": -1.0}, "data.json"),

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from throughtime import tree
 from throughtime.data.environments import Returns
 from throughtime.data.episodes import Episode, EpisodeLanes
 from throughtime.errors import ArgumentError, printable
@@ -236,11 +235,20 @@ class Playing:
         self.policy = policy
         with policy._at_rest():
             self._stream: Stream[Any] = Stream(policy.model.core, 1)
-        self._fresh = self._stream.state
+        self._fresh = self.state
+
+    @property
+    def state(self) -> Any:
+        """What it remembers of the episode: set it to go on from there."""
+        return self._stream.state
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        self._stream.state = state
 
     def begin(self) -> None:
         """Forgets the episode before."""
-        self._stream.state = tree.map(torch.clone, self._fresh)
+        self.state = self._fresh
 
     def act(self, observation: Any) -> Action:
         """The action that answers an observation."""

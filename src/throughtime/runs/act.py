@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from throughtime.data.scale import Deviations, Means
 from throughtime.errors import ArgumentError, DataError, RunError, printable
+from throughtime.folder import STRICT, Count, Sha256
 from throughtime.recipes.act import Act
-from throughtime.recipes.transfer import Sha256
 from throughtime.runs.asked import Asked, Judged
-from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled
+from throughtime.runs.folders import Source, facts_of, filled, read_again
+from throughtime.runs.numbers import check_answer, numbers_in
+from throughtime.runs.shown import csv_row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 PICTURES: dict[str, Any] = {}
 BLOCK = 2048  # observations held at a time
 MOST = 4096  # numbers of an observation, and of an action
+READS = "a policy, which reads numbers and acts"
 MOST_EPISODES = 1_000_000  # that are played when asked
 
 Size = Annotated[int, Field(ge=1, le=MOST)]
@@ -36,7 +38,7 @@ Size = Annotated[int, Field(ge=1, le=MOST)]
 class Facts(BaseModel):
     """What data.json tells of the demonstrations that a policy was made from."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = STRICT
 
     demonstrations: str | None
     environment: str | None
@@ -92,7 +94,7 @@ def evaluate(home: Path, recipe: Act, asked: Asked) -> Judged:
     """
     from throughtime.models.policy import told
 
-    _refuse_columns(asked)
+    asked.only(READS, "episodes")
     if asked.episodes is not None and not 1 <= asked.episodes <= MOST_EPISODES:
         raise ArgumentError(f"--episodes must be from 1 to {MOST_EPISODES:,}; got {asked.episodes}")
     if asked.episodes is not None and recipe.env is None:
@@ -110,14 +112,6 @@ def evaluate(home: Path, recipe: Act, asked: Asked) -> Judged:
     return Judged(facts, shown, notes)
 
 
-def _refuse_columns(asked: Asked) -> None:
-    """Raises `ArgumentError` for what is asked of texts, and would mean nothing."""
-    given = {"text-column": asked.column, "label-column": asked.label_column, "missing": asked.missing}
-    for name, value in given.items():
-        if value is not None:
-            raise ArgumentError(f"--{name} {value} is for texts and labels, and a policy reads numbers: leave it out")
-
-
 def _imitated(imitation: Imitation) -> dict[str, str]:
     return {
         "imitation": imitation.sentence(),
@@ -133,10 +127,8 @@ def _demonstrated(home: Path, recipe: Act, policy: Policy, path: Path | None) ->
     if path is None:
         facts, source = facts_of(home, Facts), recipe.demonstrations
         assert source is not None
-        check_unchanged(source, facts.demonstrations_bytes, home, "data")
-        data = recipe.data()
-        if data.facts["demonstrations_sha256"] != facts.demonstrations_sha256:
-            raise changed(source, home, "data")
+        before = Source(source, facts.demonstrations_bytes, facts.demonstrations_sha256)
+        data = read_again(home, recipe.data, [before], lambda data: [data.facts["demonstrations_sha256"]])
         return data.valid, ()
     found = read_episodes(path)
     ours, theirs = (policy.discrete, policy.actions), (found.discrete, found.actions)
@@ -162,16 +154,16 @@ class ActionAnswers:
     item = "observation"
 
     def __init__(self, policy: Policy, asked: Asked) -> None:
-        if asked.file is None or asked.file.is_dir() or str(asked.file) == "-":
-            raise ArgumentError(f"{asked.file} is no file; give a table with an observation a row (.csv .tsv .parquet)")
-        if asked.probabilities and not policy.discrete:
-            raise ArgumentError("--probabilities is for actions that are one of several, and here they are numbers")
-        _refuse_columns(asked)
-        self.policy, self.file, self.every = policy, asked.file, asked.probabilities
+        if policy.discrete:
+            asked.only(READS, "probabilities")
+        else:
+            asked.only("a policy whose actions are numbers")
+        self.file = asked.path("a table with an observation a row (.csv .tsv .parquet)")
+        self.policy, self.every = policy, asked.probabilities
         self.notes: tuple[str, ...] = ()
         names = ["action", "probability"] if policy.discrete else [f"action_{i}" for i in range(policy.actions)]
         every = [f"probability_{i}" for i in range(policy.actions)] if self.every else []
-        self.head: str | None = ",".join(["row", *names, *every])
+        self.head: str | None = csv_row(["row", *names, *every])
         self.rows = self.episodes = 0
 
     def __iter__(self) -> Iterator[list[Said]]:
@@ -276,15 +268,12 @@ class PolicyLive:
         if not line.strip():
             self.player.begin()
             return None
+        before = self.player.state
         try:
-            numbers = [float(word) for word in line.replace(",", " ").strip(" \t\r\n[]").split()]
-        except ValueError:
-            raise DataError(
-                f"{line.strip()!a:.80} is no observation; give {self.policy.wants}, such as 0.1 -0.2"
-            ) from None
-        try:
-            choice = self.player.choose(numbers)
-        except ArgumentError as error:
+            choice = self.player.choose(numbers_in(line))
+            check_answer(choice.action if choice.probabilities is None else choice.probabilities, self.policy.wants)
+        except (ArgumentError, DataError) as error:
+            self.player.state = before
             raise DataError(str(error)) from None
         if isinstance(choice.action, int):
             shares = [] if choice.probabilities is None else choice.probabilities.tolist()
@@ -294,7 +283,7 @@ class PolicyLive:
     def plain(self, facts: dict[str, Any]) -> str:
         """The action."""
         action = facts["action"]
-        return " ".join(f"{number:.6g}" for number in action) if isinstance(action, list) else json.dumps(action)
+        return " ".join(f"{number:.6g}" for number in action) if isinstance(action, list) else str(action)
 
 
 def stream(trained: Policy, recipe: Act) -> PolicyLive:

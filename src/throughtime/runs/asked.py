@@ -7,7 +7,10 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
+from throughtime.errors import ArgumentError
 from throughtime.recipes.training import Training
+
+MOST_SHARES = 2**20  # probabilities that a block of answers holds
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -24,6 +27,32 @@ class Asked:
     missing: Literal["refuse", "skip"] | None = None  # rows that lack something; None: as in training
     probabilities: bool = False  # of every class
     episodes: int | None = None  # that a policy plays
+    pictures: tuple[str, ...] = ()  # of a judgement, by the names of their options: confusion, reliability
+
+    def only(self, whose: str, *takes: str) -> None:
+        """Raises `ArgumentError` for what is asked of a run that has no use for it.
+
+        `takes` names what it has a use for; `whose` the run, such as "a policy, which reads numbers".
+        """
+        given = {
+            "text-column": ("column", self.column),
+            "label-column": ("label_column", self.label_column),
+            "missing": ("missing", self.missing),
+            "probabilities": ("probabilities", self.probabilities),
+            "episodes": ("episodes", self.episodes),
+            **dict.fromkeys(self.pictures, ("pictures", True)),
+        }
+        for option, (name, value) in given.items():
+            if name not in takes and value is not None and value is not False:
+                shown = "" if value is True else f" {value!s:.80}"
+                raise ArgumentError(f"--{option}{shown} means nothing to {whose}: leave it out")
+
+    def path(self, wanted: str) -> Path:
+        """The file. Raises `ArgumentError` for what is none; `wanted` says which to give."""
+        if self.file is None or self.file.is_dir() or str(self.file) == "-":
+            what = "there" if self.file is None else str(self.file)
+            raise ArgumentError(f"{what} is no file; give {wanted}")
+        return self.file
 
 
 @dataclass(frozen=True)
@@ -63,6 +92,15 @@ class Answers(Protocol[A]):
     def told(self) -> str:
         """What was counted, when all is read."""
         ...
+
+
+def most_held(most: int, classes: int) -> int:
+    """How many answers a block has: so many that the probabilities of all classes are no burden, and `most` at most.
+
+    >>> most_held(4096, 3), most_held(4096, 10_000)
+    (4096, 104)
+    """
+    return max(1, min(most, MOST_SHARES // max(classes, 1)))
 
 
 @runtime_checkable

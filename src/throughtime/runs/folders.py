@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from throughtime.errors import ArgumentError, RunError
+from throughtime.folder import Count as Count  # noqa: PLC0414
 from throughtime.recipes import APPLICATIONS
 from throughtime.recipes.read import make_recipe
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
     from throughtime.data.units import Units
 
+D = TypeVar("D")
 F = TypeVar("F", bound=BaseModel)
 M = TypeVar("M", bound="nn.Module")
-Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 def find_whole(run: Path) -> Path:
@@ -92,10 +93,43 @@ def filled(make: Callable[[], M], home: Path) -> M:
     return model.eval()
 
 
-def check_unchanged(path: Path, size: int | None, home: Path, option: str) -> None:
-    """Raises `RunError` where a file has not the size that it had, before it is read: it may be of any size now."""
-    if size is not None and path.is_file() and path.stat().st_size != size:
-        raise changed(path, home, option)
+class Source(NamedTuple):
+    """A file that a run was made from, as it was then."""
+
+    path: Path
+    bytes: int | None  # its size, where it is known
+    sha256: str | None  # of what was read
+
+
+def sources_of(recipe: Any, facts: Any) -> list[Source]:
+    """The files of a run that learns from one file, and holds some of it or another one out."""
+    return [
+        Source(recipe.train, facts.train_bytes, facts.train_sha256),
+        Source(recipe.valid or recipe.train, facts.valid_bytes, facts.valid_sha256),
+    ]
+
+
+def read_again(
+    home: Path,
+    read: Callable[[], D],
+    sources: Sequence[Source],
+    hashes: Callable[[D], Sequence[str | None]],
+    *,
+    option: str = "data",
+) -> D:
+    """What a run was made from, read again; `hashes` tells the sha256 of each source, as it now is.
+
+    Raises `RunError` when one is not what it was, before it is read where its size tells already: it may be of any
+    size now. `option` of evaluate names another file.
+    """
+    for source in sources:
+        if source.bytes is not None and source.path.is_file() and source.path.stat().st_size != source.bytes:
+            raise changed(source.path, home, option)
+    again = read()
+    for source, now in zip(sources, hashes(again), strict=True):
+        if now != source.sha256:
+            raise changed(source.path, home, option)
+    return again
 
 
 def changed(path: Path | str, home: Path, option: str) -> RunError:
@@ -103,6 +137,12 @@ def changed(path: Path | str, home: Path, option: str) -> RunError:
     return RunError(
         f"{str(path)!a:.200} was changed since {home} was trained on it; put it back, or give evaluate --{option} FILE"
     )
+
+
+def check_unchanged(path: Path, size: int | None, home: Path, option: str) -> None:
+    """Raises `RunError` where a file has not the size that it had, before it is read: it may be of any size now."""
+    if size is not None and path.is_file() and path.stat().st_size != size:
+        raise changed(path, home, option)
 
 
 def check_made(recipe: Any, run: Path, wanted: str, use: str) -> None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from throughtime.data.scale import Deviations, Means
-from throughtime.errors import ArgumentError, RunError
+from throughtime.errors import RunError
+from throughtime.folder import STRICT, Count, Sha256
 from throughtime.recipes.forecast import Forecast as Recipe
 from throughtime.recipes.timed import ForecastData, listed
 from throughtime.runs.asked import Asked, Judged
-from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled
+from throughtime.runs.folders import Source, facts_of, filled, read_again
 from throughtime.runs.forecast_live import ForecastLive, forecast_facts, moments
+from throughtime.runs.shown import csv_row, figure
 
 if TYPE_CHECKING:
     from throughtime.data.clock import Pace
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from throughtime.models.forecaster import Forecast, Forecaster, ForecastScore
 
 BLOCK = 128  # series held at a time
+READS = "a forecaster, which reads the columns that it was trained on"
 MOST = 100_000  # columns that a series may have
 Columns = Annotated[list[str], Field(max_length=MOST)]
 
@@ -31,10 +32,10 @@ Columns = Annotated[list[str], Field(max_length=MOST)]
 class Facts(BaseModel):
     """What data.json tells of the series that a forecaster was made from."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = STRICT
 
     series: str
-    series_sha256: str
+    series_sha256: Sha256
     series_bytes: Count | None = None
     targets: Annotated[Columns, Field(min_length=1)]
     inputs: Columns
@@ -63,26 +64,34 @@ class Facts(BaseModel):
 
 
 class ScaleForm(BaseModel):
-    """What scales.json holds."""
+    """What scale.json holds."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = STRICT | ConfigDict(extra="forbid")
 
     mean: Annotated[Means, Field(max_length=MOST)]
     deviation: Annotated[Deviations, Field(max_length=MOST)]
+    seasonal: Annotated[list[Annotated[FiniteFloat, Field(ge=0)]], Field(max_length=MOST)]  # of targets, for MASE
+
+
+def scales_of(home: Path) -> ScaleForm:
+    """The scales of a whole folder. Raises `RunError` when they are no scales."""
+    from throughtime import folder
+
+    return folder.check_form(ScaleForm, folder.read_json(home, "scale.json", folder.TEXT_LIMIT), home / "scale.json")
 
 
 def load(home: Path, recipe: Recipe) -> Forecaster:
     """The forecaster of a whole folder. Raises `RunError` as `runs.load` does."""
     import numpy as np
 
-    from throughtime import folder
     from throughtime.data.scale import Scale
     from throughtime.models.forecaster import Forecaster
 
     facts = facts_of(home, Facts)
     names = recipe.names_of(facts.model_dump())
-    found = folder.check_form(ScaleForm, folder.read_json(home, "scales.json", folder.TEXT_LIMIT), home / "scales.json")
-    if not len(found.mean) == len(found.deviation) == len(names.every):
+    found = scales_of(home)
+    sizes, wanted = [len(found.mean), len(found.deviation), len(found.seasonal)], len(names.every)
+    if sizes != [wanted, wanted, len(names.targets)]:
         raise RunError(f"the scales in {home} are of {len(found.mean)} columns, and its data of {len(names.every)}")
     model = filled(lambda: recipe.model_of(names), home)
     return Forecaster(model, Scale(np.array(found.mean), np.array(found.deviation)), names, facts.pace)
@@ -94,21 +103,17 @@ def data_of(home: Path, recipe: Recipe) -> ForecastData:
     Raises `RunError` when they are not what they were, and `DataError` when they cannot be read.
     """
     facts = facts_of(home, Facts)
-    check_unchanged(recipe.series, facts.series_bytes, home, "data")
-    data = recipe.data()
-    if data.facts["series_sha256"] != facts.series_sha256:
-        raise changed(recipe.series, home, "data")
-    return data
+    source = Source(recipe.series, facts.series_bytes, facts.series_sha256)
+    return read_again(home, recipe.data, [source], lambda data: [data.facts["series_sha256"]])
 
 
-def read_like(path: Path, recipe: Recipe, forecaster: Forecaster) -> Tracks:
+def read_like(asked: Asked, recipe: Recipe, forecaster: Forecaster) -> Tracks:
     """Series of another file, whose columns have the names that the run's have.
 
-    Raises `DataError` as `read_tracks` does, for a column that is not there with those there are.
+    Raises `ArgumentError` for what is no file, and `DataError` as `read_tracks` does, for a column that is not there
+    with those there are.
     """
-    names = forecaster.names
-    if str(path) == "-" or path.is_dir():
-        raise ArgumentError(f"{path} is no file; give one of series (.csv .tsv .jsonl .parquet .npy .ts)")
+    path, names = asked.path("one of series (.csv .tsv .jsonl .parquet .npy .ts)"), forecaster.names
     changes = {"target": names.targets, "inputs": names.inputs, "future": names.future}
     return recipe.model_copy(update=changes).read(path)
 
@@ -138,26 +143,29 @@ def _step(pace: Pace) -> str:
 
 def evaluate(home: Path, recipe: Recipe, asked: Asked) -> Judged:
     """How well the run's part to judge by is forecast, or all windows of a file."""
+    import numpy as np
+
     from throughtime.data.tracks import Span
     from throughtime.data.windows import Windows
-    from throughtime.models.reference_forecasts import seasonal_scales, simple_references
+    from throughtime.models.reference_forecasts import simple_references
 
+    asked.only(READS)
     forecaster, notes = load(home, recipe), tuple[str, ...]()
     if asked.file is None:
         data = data_of(home, recipe)
         score = recipe.judged(forecaster, data, data.test)
     else:
-        read = read_like(asked.file, recipe, forecaster)
+        read = read_like(asked, recipe, forecaster)
         spans, form = [Span(0, len(track)) for track in read.tracks], forecaster.form
         sizes = {"targets": form.targets, "context": form.context, "horizon": form.horizon}
         windows, season = Windows(read.tracks, spans, forecaster.scale, **sizes), facts_of(home, Facts).season
         notes = (
             read.chosen,
             f"{len(windows):,} windows; {windows.without:,} series without one; {read.filled:,} values filled; "
-            "linear references are left out: they are fitted to what a run learns from",
+            "linear references are left out: they are fitted to what a run learns from, by whose seasons MASE divides",
         )
         simple = simple_references(windows, season) if recipe.baselines else {}
-        scales = seasonal_scales(windows, spans, season)
+        scales = np.tile(scales_of(home).seasonal, (len(read.tracks), 1))
         score = forecaster.score(windows, recipe.criterion, scales, references=simple)
     return Judged(score.to_json(), _told(score), notes)
 
@@ -169,7 +177,7 @@ def _told(score: ForecastScore) -> dict[str, str]:
         "windows": f"{score.windows:,}",
         "MAE": f"{own.mean_absolute_error:.4f}",
         "MSE": f"{own.mean_squared_error:.4f}",
-        "MASE": "—" if own.mean_absolute_scaled_error is None else f"{own.mean_absolute_scaled_error:.4f}",
+        "MASE": figure(own.mean_absolute_scaled_error),
     }
     if own.quantile_loss is not None:
         told["quantile loss"] = f"{own.quantile_loss:.4f}"
@@ -196,11 +204,12 @@ class ForecastAnswers:
 
     item = "forecast"
 
-    def __init__(self, forecaster: Forecaster, recipe: Recipe, file: Path) -> None:
-        self.forecaster, self.tracks = forecaster, read_like(file, recipe, forecaster)
+    def __init__(self, forecaster: Forecaster, recipe: Recipe, asked: Asked) -> None:
+        asked.only(READS)
+        self.forecaster, self.tracks = forecaster, read_like(asked, recipe, forecaster)
         names, levels = forecaster.names.targets, forecaster.model.head.levels
         every = [f"{name} {level:g}" for name in names for level in levels] if len(levels) > 1 else []
-        self.head: str | None = _csv(["series", "time", *names, *every])
+        self.head: str | None = csv_row(["series", "time", *names, *every])
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -231,7 +240,7 @@ class ForecastAnswers:
             cells = [f"{value:.7g}" for value in said.values[step]]
             if said.quantiles is not None:
                 cells += [f"{value:.7g}" for value in said.quantiles[step].ravel()]
-            lines.append(_csv([answer.name, time, *cells]))
+            lines.append(csv_row([answer.name, time, *cells]))
         return "\n".join(lines)
 
     def facts(self, answer: Said) -> dict[str, Any]:
@@ -243,18 +252,9 @@ class ForecastAnswers:
         return f"{len(self.tracks.tracks):,} series, {self.tracks.rows:,} rows; {self.tracks.filled:,} values filled"
 
 
-def _csv(cells: list[Any]) -> str:
-    """A row of CSV."""
-    row = StringIO()
-    csv.writer(row, lineterminator="").writerow(cells)
-    return row.getvalue()
-
-
 def predict(trained: Forecaster, recipe: Recipe, asked: Asked) -> ForecastAnswers:
     """What comes after the end of each series of a file. Raises `ArgumentError` for what is no file."""
-    if asked.file is None:
-        raise ArgumentError("predict needs a file of series whose ends are forecast from; give one")
-    return ForecastAnswers(trained, recipe, asked.file)
+    return ForecastAnswers(trained, recipe, asked)
 
 
 def stream(trained: Forecaster, recipe: Recipe) -> ForecastLive:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from throughtime.errors import ArgumentError, DataError, printable
+from throughtime.runs.numbers import check_answer, numbers_in
 
 if TYPE_CHECKING:
     from throughtime.models.forecaster import Forecast, Forecaster
@@ -48,33 +50,32 @@ class ForecastLive:
         if not line.strip():
             self.stream.reset()
             return None
-        cells = self._cells(line)
-        time = None
-        if self.names.calendar:
-            from throughtime.data.clock import parse_times
-
-            moment = parse_times(cells[:1], lambda row: "the first cell")
-            if moment.dtype.kind != "M":
-                raise DataError(f"the first cell, {cells[0]!s:.40}, is no date, which the calendar needs")
-            time, cells = moment[0], cells[1:]
+        time, numbers = self._parted(line)
+        before = self.stream.recent.copy(), self.stream.walk
         try:
-            said = self.stream.take([float(cell) for cell in cells], time)
-        except (TypeError, ValueError) as error:  # ours among them
-            raise DataError(
-                str(error) if isinstance(error, ArgumentError) else f"{error!s:.80}: give numbers"
-            ) from None
+            with np.errstate(over="ignore", invalid="ignore"):  # it is told below
+                said = self.stream.take(numbers_in(numbers).tolist(), time)
+            if said is not None:
+                check_answer(said.values, "a row")
+        except (ArgumentError, DataError) as error:
+            self.stream.recent, self.stream.walk = before
+            raise DataError(str(error)) from None
         return None if said is None else forecast_facts(said, self.names.targets)
 
-    def _cells(self, line: str) -> list[Any]:
-        if not line.lstrip().startswith("["):
-            return [cell.strip() for cell in line.split(",")]
-        try:
-            cells = json.loads(line)
-        except (ValueError, RecursionError):
-            raise DataError(f"{line.strip()!a:.60} is no list of numbers") from None
-        if not isinstance(cells, list) or not all(isinstance(cell, int | float | str) for cell in cells):
-            raise DataError(f"{line.strip()!a:.60} is no list of numbers")
-        return cells
+    def _parted(self, line: str) -> tuple[Any, str]:
+        """The time, where a calendar needs it, and the numbers after it. Raises `DataError` for what is no date."""
+        if not self.names.calendar:
+            return None, line
+        from throughtime.data.clock import parse_times
+
+        bare = line.strip()
+        bare = bare[1:-1] if bare.startswith("[") and bare.endswith("]") else bare
+        word, _, numbers = bare.partition(",")
+        word = word.strip().strip("\"'")
+        moment = parse_times([word], lambda row: "the first cell")
+        if moment.dtype.kind != "M":
+            raise DataError(f"the first cell, {word!s:.40}, is no date, which the calendar needs")
+        return moment[0], numbers
 
     def plain(self, facts: dict[str, Any]) -> str:
         """The steps ahead with semicolons between, the targets of each with commas."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from throughtime.errors import ArgumentError
+from throughtime.folder import STRICT, Count, Sha256
 from throughtime.recipes.language import Language, LanguageData
-from throughtime.recipes.transfer import Sha256, VectorFacts
+from throughtime.recipes.transfer import VectorFacts
 from throughtime.runs.asked import Asked, Judged
-from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled, units_of
+from throughtime.runs.folders import Source, changed, facts_of, filled, read_again, units_of
 
 if TYPE_CHECKING:
     from throughtime.models import Writer
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 class Facts(BaseModel):
     """What data.json tells of the text that a run was made from."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = STRICT
 
     text: str
-    text_sha256: str
+    text_sha256: Sha256
     text_bytes: Count
     valid: str
-    valid_sha256: str
-    train_sha256: str | None = None
+    valid_sha256: Sha256
+    train_sha256: Sha256 | None = None
     skipped_bytes: Count
     vocab: Count
     train_units: Count
@@ -52,11 +53,14 @@ def data_of(home: Path, recipe: Language, writer: Writer) -> LanguageData:
     Raises `RunError` when they are not what they were, and `DataError` when they cannot be read.
     """
     facts = facts_of(home, Facts)
-    check_unchanged(recipe.text, facts.text_bytes, home, "text")
-    data = recipe.data()
-    hashes = data.facts["text_sha256"], data.facts["valid_sha256"], len(data.units)
-    if hashes != (facts.text_sha256, facts.valid_sha256, len(writer.units)):
-        raise changed(facts.text, home, "text")
+    sources = (
+        Source(recipe.text, facts.text_bytes, facts.text_sha256),
+        Source(recipe.valid or recipe.text, None, facts.valid_sha256),
+    )
+    hashes = ("text_sha256", "valid_sha256")
+    data = read_again(home, recipe.data, sources, lambda data: [data.facts[name] for name in hashes], option="text")
+    if len(data.units) != len(writer.units):
+        raise changed(recipe.text, home, "text")
     return data
 
 
@@ -81,6 +85,7 @@ def vector_rows(vectors: VectorFacts | None, sha256: str | None) -> dict[str, st
 
 def evaluate(home: Path, recipe: Language, asked: Asked) -> Judged:
     """How well a text is predicted."""
+    asked.only("a language model, which reads a text as a whole")
     writer = load(home, recipe)
     if asked.file is not None:
         read = recipe.read(asked.file)
