@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import throughtime
 from throughtime.cli.main import run
-from throughtime.errors import RunError
+from throughtime.errors import ArgumentError, RunError
 from throughtime.estimators import SequenceClassifier
 from throughtime.estimators.targets import read_targets
 
@@ -102,6 +102,14 @@ def test_stars_stand_in_an_order():
     assert one.run_.trained.classes == ["1", "2", "10"]
     assert {*one.predict(X)} <= {1.0, 2.0, 10.0}
     assert type(one.run_.trained.model.head).__name__ == "Ordinal"
+
+
+def test_a_fit_that_fails_leaves_the_one_before_it(fitted):
+    again = pickle.loads(pickle.dumps(fitted)).set_params(core="none of them")  # noqa: S301
+    with pytest.raises(ArgumentError, match="none of them"):
+        again.fit(texts(12), [7, 8, 9] * 4)
+    assert (again.predict_proba(texts()) == fitted.predict_proba(texts())).all()
+    assert again.predict(texts()).tolist() == fitted.predict(texts()).tolist()
 
 
 @pytest.mark.parametrize("kind", [np.array, tuple, lambda X: np.array(X, object)])

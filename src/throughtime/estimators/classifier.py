@@ -102,11 +102,9 @@ class SequenceClassifier(ClassifierMixin, RunEstimator):  # type: ignore[misc]  
         """
         given = read(self, X, reset=True)
         targets, seed = read_targets(y, len(given)), self._seed()
-        self._names = targets.names(ordinal=self.ordinal, unfit=":?" if given.series else "")
-        labels, (learned, held) = (
-            targets.labels(self._names),
-            targets.divided(self._held_out_of(len(given)), given.contents, seed),
-        )
+        names = targets.names(ordinal=self.ordinal, unfit=":?" if given.series else "")
+        labels = targets.labels(names)
+        learned, held = targets.divided(self._held_out_of(len(given)), given.contents, seed)
         kind = "multiple" if targets.several else "ordinal" if self.ordinal else "single"
         with temporary_folder() as home:
             path = given.write(home / "train", learned, labels)
@@ -115,8 +113,9 @@ class SequenceClassifier(ClassifierMixin, RunEstimator):  # type: ignore[misc]  
             if given.series and targets.several:
                 values["separator"] = SEPARATOR
             recipe = self._recipe(Classify, values, len(learned))
-            self.run_ = train(recipe, home, verbose=self.verbose)
-        self.classes_, self.held_out_, self._channels = targets.classes, len(held), given.channels
+            run = train(recipe, home, verbose=self.verbose)
+        self.run_, self.classes_, self.held_out_ = run, targets.classes, len(held)
+        self._names, self._channels = names, given.channels
         return self
 
     def predict(self, X: Any) -> Labels:
