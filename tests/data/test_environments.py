@@ -6,7 +6,7 @@ import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 from scipy.linalg import solve_discrete_are
 
-from throughtime.data.demonstrators import cart_pole_gains, corrected, demonstrator_of, recorded
+from throughtime.data.demonstrators import Recorder, cart_pole_gains, corrected, demonstrator_of, recorded
 from throughtime.data.environments import Environment, Player, Returns, seed_of
 from throughtime.errors import ArgumentError, DataError, MissingExtraError
 
@@ -197,6 +197,8 @@ def test_a_learner_acts_and_the_demonstrator_tells_what_it_would_have_done():
         assert 0 in episode.actions
         later, _ = corrected(environment, learner, 1, seed=0, first=1)
         assert not np.array_equal(later[0].observations, episode.observations)
+        episode, played = Recorder(environment, noise=0.5, learner=learner).episode(0)
+        assert played.steps == learner.steps == len(episode), "it sees also what chance answers"
 
 
 def test_where_nobody_knows_how_to_act_a_file_is_asked_for(toy):

@@ -100,9 +100,10 @@ class Recorder:
         said = self.demonstrator(observation)
         self._seen.append(observation)
         self._said.append(said)
+        done = said if self.learner is None else self.learner.act(observation)  # a learner sees all there is
         if self._chance.random() < self.noise:
             return int(self._chance.integers(self.environment.actions))
-        return said if self.learner is None else self.learner.act(observation)
+        return done
 
 
 def recorded(environment: Environment, episodes: int, *, noise: float, seed: int) -> tuple[list[Episode], list[Played]]:
