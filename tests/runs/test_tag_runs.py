@@ -150,7 +150,7 @@ def test_a_run_is_judged_by_what_it_held_out_or_by_a_file(run, tmp_path):
     columns = Asked(file=tmp_path / "other.conll", column="form", label_column="0")
     with pytest.raises(DataError, match="tokens and tags are both column 0"):
         runs.evaluate(run, recipe, columns)
-    with pytest.raises(ArgumentError, match=r"missing is for tables: .* got --missing skip"):
+    with pytest.raises(ArgumentError, match="--missing skip means nothing to a tagger, which reads tokens"):
         runs.evaluate(run, recipe, Asked(missing="skip"))
 
 
@@ -181,7 +181,7 @@ def test_a_sentence_a_line_is_answered_at_once(run):
 def test_a_token_a_line_is_answered_at_once_with_the_state_of_those_before(forward):
     tagger = load(forward)
     live = runs.stream(tagger, recipe_of(forward))
-    assert live.wants == "a token; an empty line begins a new sentence"
+    assert live.wants == "a letter; an empty line begins a new sentence"
     whole = tagger.tag([list("banana"), list("ufo")])
     for word, one in zip(("banana", "ufo"), whole, strict=True):
         facts = [live.take(letter + "\n") for letter in word]
@@ -190,10 +190,21 @@ def test_a_token_a_line_is_answered_at_once_with_the_state_of_those_before(forwa
         assert live.take("\n") is None
     live.take("b")
     before = live.state
-    with pytest.raises(DataError, match="'a b' is 2 tokens; give one a line, and an empty line between"):
-        live.take("a b\n")
+    for line, message in (("a b\n", "'a b' is 2 letters"), ("banana", "'banana' is 6 letters")):
+        with pytest.raises(DataError, match=f"{message}; give one a line, and an empty line between"):
+            live.take(line)
     assert live.state is before
     assert live.plain({"token": "b", "tag": "c", "probability": 1.0}) == "b\tc"
+
+
+def test_what_is_told_of_every_tag_bounds_a_block(forward, tmp_path, monkeypatch):
+    path = tmp_path / "some.txt"
+    path.write_text("pear\nufo\nbanana\npear\n")
+    monkeypatch.setattr("throughtime.runs.asked.MOST_SHARES", 12)  # of two tags each: six letters
+    assert [len(block) for block in asked(forward, path, probabilities=True)] == [2, 1, 1]
+    assert [len(block) for block in asked(forward, path)] == [4]
+    with pytest.raises(ArgumentError, match="--text-column form means nothing to a text, where a line is a sentence"):
+        asked(forward, path, column="form")
 
 
 def test_letters_are_tagged_in_text_and_in_columns(forward, tmp_path):

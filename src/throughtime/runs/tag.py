@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from throughtime.errors import ArgumentError, DataError, printable
-from throughtime.folder import STRICT
+from throughtime.errors import DataError
+from throughtime.folder import STRICT, Count, Sha256
 from throughtime.metrics.schemes import Scheme
 from throughtime.recipes.fields import MOST_CLASSES
 from throughtime.recipes.tag import Tag
 from throughtime.recipes.tag_notes import listed
 from throughtime.recipes.tagged import TaggedFile, read_tagged
-from throughtime.recipes.transfer import Sha256, VectorFacts
+from throughtime.recipes.transfer import VectorFacts
 from throughtime.runs.asked import Asked, Judged
 from throughtime.runs.classify import distinct
-from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled
+from throughtime.runs.folders import facts_of, filled, read_again, sources_of
 from throughtime.runs.language import vector_rows
 from throughtime.runs.mistakes import Mistakes, TaggedSentences, Wanted, of_tagger
-from throughtime.runs.tag_answers import SentenceLive, TagAnswers, TokenLive
+from throughtime.runs.shown import class_rows, figure
+from throughtime.runs.tag_answers import READS, SentenceLive, TagAnswers, TokenLive
 
 if TYPE_CHECKING:
     from throughtime.models.tagger import Tagger, TaggingScore
@@ -104,8 +105,7 @@ def rows(facts: Facts, recipe: Tag, weights: int) -> dict[str, str]:
 
 def evaluate(home: Path, recipe: Tag, asked: Asked) -> Judged:
     """How well tagged sentences are tagged: those of a file, or those that the run held out."""
-    if asked.missing is not None:
-        raise ArgumentError(f"missing is for tables: a token without a tag is refused; got --missing {asked.missing}")
+    asked.only(READS, "column", "label_column")
     tagger, (file, notes) = load(home, recipe), _judged_by(home, recipe, asked)
     tokens = [sentence.tokens for sentence in file.sentences]
     try:
@@ -119,6 +119,7 @@ def evaluate(home: Path, recipe: Tag, asked: Asked) -> Judged:
 
 def mistakes(home: Path, recipe: Tag, asked: Asked, wanted: Wanted) -> Mistakes:
     """The sentences with the surest wrong tags, of a file or of those that the run held out."""
+    asked.only(READS, "column", "label_column")
     tagger, (file, notes) = load(home, recipe), _judged_by(home, recipe, asked)
     sentences = file.sentences
     given = TaggedSentences(
@@ -141,16 +142,8 @@ def _judged_by(home: Path, recipe: Tag, asked: Asked) -> tuple[TaggedFile, tuple
 
 def _held_out(home: Path, recipe: Tag) -> TaggedFile:
     """The sentences that a run held out, read again. Raises `RunError` when they are not what they were."""
-    facts = facts_of(home, Facts)
-    sources = (recipe.train, facts.train_bytes), (recipe.valid or recipe.train, facts.valid_bytes)
-    for path, size in sources:
-        check_unchanged(path, size, home, "data")
-    found = recipe.divided()
-    hashes = (found.train.sha256, facts.train_sha256), (found.valid.sha256, facts.valid_sha256)
-    for (path, _), (now, then) in zip(sources, hashes, strict=True):
-        if now != then:
-            raise changed(path, home, "data")
-    return found.valid
+    sources = sources_of(recipe, facts_of(home, Facts))
+    return read_again(home, recipe.divided, sources, lambda found: [found.train.sha256, found.valid.sha256]).valid
 
 
 def _warned(score: TaggingScore) -> tuple[str, ...]:
@@ -168,19 +161,8 @@ def _told(score: TaggingScore, unknown: int) -> dict[str, str]:
     """A score for people; then each tag, and each type of entities."""
     told = {"sentences": f"{score.sentences:,}", "tokens": f"{score.tokens:,}"}
     for name, value in score.facts.items():
-        told[name.replace("_", " ")] = f"{value:,}" if isinstance(value, int) else _share(value)
-    told["unknown"] = f"{unknown:,} tokens"
-    for table in score.tables.values():
-        for name, one in table.items():
-            said = "  ".join(f"{what} {_share(one[what])}" for what in ("precision", "recall", "f1"))
-            told[f"  {printable(name)}"] = (
-                f"{said}  of {one['support']:,}{'' if one.get('learned', True) else '  (never learned)'}"
-            )
-    return told
-
-
-def _share(share: float | None) -> str:
-    return "—" if share is None else f"{share:.4f}"
+        told[name.replace("_", " ")] = f"{value:,}" if isinstance(value, int) else figure(value)
+    return told | {"unknown": f"{unknown:,} tokens"} | class_rows(score.tables)
 
 
 def predict(trained: Tagger, recipe: Tag, asked: Asked) -> TagAnswers:
@@ -190,4 +172,4 @@ def predict(trained: Tagger, recipe: Tag, asked: Asked) -> TagAnswers:
 
 def stream(trained: Tagger, recipe: Tag) -> SentenceLive | TokenLive:
     """The tagger, a sentence a line, or where each word can be tagged at once a word a line."""
-    return TokenLive(trained) if trained.waits is None else SentenceLive(trained, recipe)
+    return TokenLive(trained, recipe) if trained.waits is None else SentenceLive(trained, recipe)

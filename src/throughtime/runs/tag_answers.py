@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from throughtime.data.conll import Sentence, Sentences
 from throughtime.data.lines import Lines, kind_of
-from throughtime.errors import ArgumentError, DataError
+from throughtime.errors import DataError
 from throughtime.recipes.tag import Tag
 from throughtime.recipes.tag_notes import SHORTENED
 from throughtime.recipes.tagged import check_length, in_letters
-from throughtime.runs.asked import Asked
+from throughtime.runs.asked import Asked, most_held
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from throughtime.models.tagger import Tagged, Tagger
 
 BLOCK_TOKENS, BLOCK = 2**16, 4096  # tokens and sentences held at a time, at most
+READS = "a tagger, which reads tokens"
 
 
 class Said(NamedTuple):
@@ -36,11 +37,13 @@ class TagAnswers:
     head: str | None = None
 
     def __init__(self, tagger: Tagger, recipe: Tag, asked: Asked) -> None:
-        file = asked.file
-        if file is None or file.is_dir() or str(file) == "-":
-            raise ArgumentError(f"{file} is no file; give one with a sentence a line (.txt) or a token a line (CoNLL)")
+        file = asked.path("one with a sentence a line (.txt) or a token a line (CoNLL)")
         self.tagger, self.recipe, self.file, self.every = tagger, recipe, file, asked.probabilities
         self.lines = Lines(file) if kind_of(file) == ".txt" else None
+        if self.lines is None:
+            asked.only(READS, "probabilities", "column")
+        else:
+            asked.only("a text, where a line is a sentence", "probabilities")
         column = recipe.token_column if asked.column is None else asked.column
         self.source = Sentences(file, token=column, tagged=False)
         self.sentences = self.tokens = self.unknown = self.empty = self.shortened = 0
@@ -55,7 +58,8 @@ class TagAnswers:
 
     def __iter__(self) -> Iterator[list[Said]]:
         """The answers, a block of sentences at a time."""
-        for block in _blocks(self._checked()):
+        most = most_held(BLOCK_TOKENS, len(self.tagger.tags)) if self.every else BLOCK_TOKENS
+        for block in _blocks(self._checked(), most):
             tokens = [sentence.tokens for sentence in block]
             found = self.tagger.tag(tokens)
             shares = self.tagger.probabilities(tokens) if self.every else [None] * len(block)
@@ -120,13 +124,13 @@ def _sentence_facts(tokens: list[str], tagged: Tagged, tagger: Tagger) -> dict[s
     return facts
 
 
-def _blocks(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
+def _blocks(sentences: Iterable[Sentence], most: int) -> Iterator[list[Sentence]]:
     """Sentences in blocks of so many tokens that a block is no burden, and of one sentence at least."""
     stream, block, tokens = iter(sentences), list[Sentence](), 0
     for sentence in stream:
         block.append(sentence)
         tokens += len(sentence.tokens)
-        if tokens >= BLOCK_TOKENS or len(block) == BLOCK:
+        if tokens >= most or len(block) == BLOCK:
             yield block
             block, tokens = [], 0
     if block:
@@ -155,20 +159,23 @@ class SentenceLive:
 class TokenLive:
     """A tagger that reads forward: given a token a line it answers at once; an empty line begins a new sentence."""
 
-    def __init__(self, tagger: Tagger) -> None:
+    def __init__(self, tagger: Tagger, recipe: Tag) -> None:
         self.tagger, self.state = tagger, cast(Any, None)
-        self.wants = "a token; an empty line begins a new sentence"
+        self.letters = recipe.unit == "character"
+        self.item = "letter" if self.letters else "token"
+        self.wants = f"a {self.item}; an empty line begins a new sentence"
 
     def take(self, line: str) -> dict[str, Any] | None:
         """The tag of the next token. Raises `DataError` for a line with several."""
-        words = line.split()
-        if not words:
+        tokens = _tokens(line, self.letters)
+        if not tokens:
             self.state = None
             return None
-        if len(words) > 1:
-            raise DataError(f"{line.strip()!a:.60} is {len(words)} tokens; give one a line, and an empty line between")
-        tag, share, self.state = self.tagger.step(words[0], self.state)
-        return {"token": words[0], "tag": tag, "probability": share}
+        if len(tokens) > 1:
+            many = f"{len(tokens)} {self.item}s"
+            raise DataError(f"{line.strip()!a:.60} is {many}; give one a line, and an empty line between sentences")
+        tag, share, self.state = self.tagger.step(tokens[0], self.state)
+        return {"token": tokens[0], "tag": tag, "probability": share}
 
     def plain(self, facts: dict[str, Any]) -> str:
         """The token and its tag."""
