@@ -49,7 +49,9 @@ def test_every_option_runs_forward_and_backward(way, options, imitated):
     given = batch(model.form)
     tally, state = model.loss(given)
     assert state is None
-    steps = model.form.context + model.form.horizon - model.form.segment if way == "in-step" else model.form.horizon
+    form, steps = model.form, model.form.horizon
+    if way == "in-step" and form.normalise == "none":
+        steps += form.context - form.segment
     assert tally.count == 3 * steps * 2
     tally.total.backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
@@ -156,8 +158,27 @@ def test_a_model_in_step_is_fed_its_own_forecasts_and_taught_by_the_truth(imitat
         said = torch.cat([said, one_ahead(said, step)[:, None]], 1)
     torch.testing.assert_close(model(given.history, given.known), said[:, 6:])
     whole = torch.cat([given.history, given.targets], 1)
-    errors = [one_ahead(whole[:, :step], step) - whole[:, step] for step in range(1, 10)]
+    errors = [one_ahead(whole[:, :step], step) - whole[:, step] for step in range(6, 10)]
     assert model.loss(given)[0].mean == pytest.approx((torch.stack(errors).detach() ** 2).mean().item())
+
+
+@pytest.mark.parametrize("normalise", ["last", "mean", "none"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_no_forecast_that_a_model_in_step_is_judged_by_has_seen_what_it_is_of(normalise, shared, monkeypatch, imitated):
+    model = made("in-step", segment=2, normalise=normalise, shared=shared)
+    whole, judged = torch.randn(3, 10, 2, requires_grad=True), []
+    loss = model.head.loss
+    monkeypatch.setattr(model.head, "loss", lambda *pair: judged.append(pair) or loss(*pair))
+    model.loss(WindowBatch(whole[:, :6], torch.zeros(3, 10, 0), whole[:, 6:]))
+    ((said, truth),) = judged
+    steps = truth.shape[1]
+    assert steps == (8 if normalise == "none" else 4)
+    assert truth.equal(whole[:, -steps:])
+    for step in range(steps):
+        (seen,) = torch.autograd.grad(said[:, step].sum(), whole, retain_graph=True)
+        first = 10 - steps + step // 2 * 2  # of the segment that it is part of
+        assert seen[:, first - 2 : first].abs().sum() > 0
+        assert not seen[:, first:].any()
 
 
 def test_a_bridge_leaves_the_state_as_it_is_at_first_and_the_decoder_walks_by_the_queries(imitated):

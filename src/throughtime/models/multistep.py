@@ -173,7 +173,8 @@ class InStep(nn.Module):
     """Each segment says the next one; ahead, the model's own forecast is fed back to it.
 
     Formula: y_n = x_(n, last) + head(core(x_1 ... x_n)): what is learnt is the change. Training sees the true segments
-    (teacher forcing) and is judged on all one-segment forecasts of a window, in the context too.
+    (teacher forcing) and is judged on one-segment forecasts: of those in the context only where normalise="none", for
+    what a window is relative to has seen its context.
 
     Raises `ArgumentError` for a form with inputs, which nothing could feed back, and for several quantiles: of
     which one would be fed back, so that those of later steps would be too near to one another.
@@ -218,15 +219,16 @@ class InStep(nn.Module):
         return torch.stack(found, 1)
 
     def loss(self, batch: WindowBatch, state: None = None) -> tuple[Tally, None]:
-        """Of every segment but the first, from those before it. Nothing is carried from batch to batch."""
+        """Of segments from those before them: what no level has seen. Nothing is carried from batch to batch."""
         form, whole = self.form, torch.cat([batch.history, batch.targets], 1)
         rows = framed(form, batch.history, batch.known)
         level, spread = rows.level, rows.spread
         channels = whole.transpose(1, 2).flatten(0, 1)[..., None] if form.shared else whole
         values = segments((channels - level) / spread, form.segment)
         features, _ = self.core(Padded.full(self.embedding(values[:, :-1], rows.known[:, 1:])))
-        outputs = self._said(features.data, values[:, :-1, -form.columns :])
-        return self.head.loss(unframed(form, rows, outputs), whole[:, form.segment :]), None
+        first = 0 if form.normalise == "none" else form.read - 1  # from which a forecast is judged
+        outputs = self._said(features.data[:, first:], values[:, first:-1, -form.columns :])
+        return self.head.loss(unframed(form, rows, outputs), whole[:, (first + 1) * form.segment :]), None
 
     def _said(self, features: Tensor, last: Tensor) -> Tensor:
         changes: Tensor = self.head(self.dropout(features))
