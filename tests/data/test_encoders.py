@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from throughtime.data.encoders import Encoder, Scales, TextEncoder, scales_from_json
+from throughtime.data.encoders import Encoder, SeriesEncoder, TextEncoder, series_encoder_from_json
 from throughtime.data.units import ByteUnits, CharacterUnits
 from throughtime.errors import ArgumentError, RunError
 
@@ -21,25 +21,25 @@ def series(seed=0, sizes=(5, 1, 9)):
 
 def test_channels_get_mean_0_and_deviation_1_and_one_that_never_changes_gets_0():
     items = series()
-    scales = Scales.learn(items, CHANNELS)
-    assert isinstance(scales, Encoder)
-    steps = torch.cat(scales.encode(items)).double()
+    encoder = SeriesEncoder.learn(items, CHANNELS)
+    assert isinstance(encoder, Encoder)
+    steps = torch.cat(encoder.encode(items)).double()
     assert steps.shape == (15, 3)
     torch.testing.assert_close(steps.mean(0), torch.zeros(3).double(), atol=1e-6, rtol=0)
     torch.testing.assert_close(steps[:, [0, 2]].std(0, correction=0), torch.ones(2).double(), atol=1e-5, rtol=0)
     assert steps[:, 1].abs().max() < 1e-6
     moved = [item + np.float32(0.25) for item in items]  # by which the constant channel shows, unscaled
-    torch.testing.assert_close(torch.cat(scales.encode(moved))[:, 1], torch.full((15,), 0.25), atol=1e-6, rtol=0)
+    torch.testing.assert_close(torch.cat(encoder.encode(moved))[:, 1], torch.full((15,), 0.25), atol=1e-6, rtol=0)
 
 
 def test_scales_come_back_from_json_with_every_bit():
-    scales, items = Scales.learn(series(), CHANNELS), series(1)
-    again = scales_from_json(json.loads(json.dumps(scales.to_json())))
+    encoder, items = SeriesEncoder.learn(series(), CHANNELS), series(1)
+    again = series_encoder_from_json(json.loads(json.dumps(encoder.to_json())))
     assert (again.channels, again.steps, again.width) == (CHANNELS, (1, 9), 3)
-    for one, other in zip(scales.encode(items), again.encode(items), strict=True):
+    for one, other in zip(encoder.encode(items), again.encode(items), strict=True):
         assert torch.equal(one, other)
-    assert scales.sentence() == "numbers of 3 channels (x, constant, large), each of mean 0 and deviation 1"
-    assert (scales.vocab, scales.unknown(scales.encode(items))) == (None, 0)
+    assert encoder.sentence() == "numbers of 3 channels (x, constant, large), each of mean 0 and deviation 1"
+    assert (encoder.vocab, encoder.unknown(encoder.encode(items))) == (None, 0)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_scales_come_back_from_json_with_every_bit():
 )
 def test_what_are_no_scales_is_refused(content):
     with pytest.raises(RunError, match="the scales do not read as such") as raised:
-        scales_from_json(content)
+        series_encoder_from_json(content)
     assert "\n" not in str(raised.value)
 
 
@@ -73,14 +73,14 @@ def test_what_are_no_scales_is_refused(content):
 )
 def test_a_series_that_does_not_fit_is_named(item, says):
     with pytest.raises(ArgumentError, match=says):
-        Scales.learn(series(), CHANNELS).encode([np.zeros((1, 3)), item])
+        SeriesEncoder.learn(series(), CHANNELS).encode([np.zeros((1, 3)), item])
     with pytest.raises(ArgumentError, match=says):
-        Scales.learn([np.zeros((1, 3)), item], CHANNELS)
+        SeriesEncoder.learn([np.zeros((1, 3)), item], CHANNELS)
 
 
 def test_scales_of_nothing_are_refused():
-    with pytest.raises(ArgumentError, match="there are no series to learn scales from; give one at least"):
-        Scales.learn([], CHANNELS)
+    with pytest.raises(ArgumentError, match="there are no series to learn a scale from; give one at least"):
+        SeriesEncoder.learn([], CHANNELS)
 
 
 def test_a_text_without_units_has_one_that_is_unknown_or_stands_before_texts():

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from throughtime.data.scale import Scale
 from throughtime.errors import ArgumentError
 from throughtime.heads.classes import Classes
 from throughtime.heads.regress import Regression
 from throughtime.inspect.boundary import _side, draw_boundary
-from throughtime.models.feature_reader import FeatureReader, Scale
+from throughtime.models.feature_reader import FeatureReader
 from throughtime.models.perceptron import PerceptronModel
 
 VALUES = np.random.default_rng(0).uniform(0, 10, (60, 2))

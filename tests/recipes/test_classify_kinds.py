@@ -255,7 +255,7 @@ def test_series_that_lack_something_are_left_out_when_asked_and_counted(classify
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"deviation": [0.0, 1.0]}, "the scales do not read as such: .*a channel has a mean and a deviation above 0"),
+        ({"deviation": [0.0, 1.0]}, "the scales do not read as such: Input should be greater than 0"),
         ({"channels": ["x"], "mean": [0.0], "deviation": [1.0]}, "not those of its recipe"),
         ({"channels": "xy"}, "the scales do not read as such: Input should be a valid list"),
     ],

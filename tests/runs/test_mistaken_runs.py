@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from throughtime.cells import GRU
-from throughtime.data.encoders import Scales, TextEncoder
+from throughtime.data.encoders import SeriesEncoder, TextEncoder
 from throughtime.data.lexicon import Lexicon, View
 from throughtime.data.units import ByteUnits, WordUnits
 from throughtime.errors import ArgumentError
@@ -94,7 +94,7 @@ def test_the_times_that_made_a_classifier_wrong():
     series = [np.zeros((10, 2), np.float32) for _ in range(2)]
     series[0][4, 1] = 50
     series[1][3, 0] = 9
-    scales = Scales.learn([np.array([[-1.0, -1], [1, 1]])], ("x", "y"))
+    scales = SeriesEncoder.learn([np.array([[-1.0, -1], [1, 1]])], ("x", "y"))
     trained = TextClassifier(model, scales, ["left", "right"], "single")
     given = items_of(trained, series, [("left",), ("left",)])
     (one,) = of_classifier(trained, *given, Wanted())

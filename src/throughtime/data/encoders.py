@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
+from throughtime.data.scale import Deviations, Means, Scale
 from throughtime.data.units import Units
 from throughtime.errors import ArgumentError, RunError, printable
 
@@ -97,28 +98,21 @@ class TextEncoder:
         return self.units.to_json()
 
 
-class Scales:
-    """Series with channels of mean 0 and deviation 1 over the steps of those that it was learned from.
+class SeriesEncoder:
+    """Series, each channel of which has mean 0 and deviation 1 over the steps of those that it was learned from.
 
-    Formula: (x − mean) / deviation, channel by channel; a channel that never changes has deviation 1.
-    Shapes: items T D, mean D, deviation D; `steps` are the least and the most times that a series had.
+    Shapes: items T D; `steps` are the least and the most times that a series had.
 
-    >>> scales = Scales.learn([np.array([[1.0, 5.0], [3.0, 5.0]])], ("x", "y"))
-    >>> scales.encode([np.array([[2.0, 6.0]])])[0].tolist()
+    >>> encoder = SeriesEncoder.learn([np.array([[1.0, 5.0], [3.0, 5.0]])], ("x", "y"))
+    >>> encoder.encode([np.array([[2.0, 6.0]])])[0].tolist()
     [[0.0, 1.0]]
     """
 
     item, items, unit, file = "series", "series", "time", "scales.json"
     vocab: int | None = None
 
-    def __init__(
-        self,
-        channels: Sequence[str],
-        mean: NDArray[np.float64],
-        deviation: NDArray[np.float64],
-        steps: tuple[int, int],
-    ) -> None:
-        self.channels, self.mean, self.deviation, self.steps = tuple(channels), mean, deviation, steps
+    def __init__(self, channels: Sequence[str], scale: Scale, steps: tuple[int, int]) -> None:
+        self.channels, self.scale, self.steps = tuple(channels), scale, steps
 
     @property
     def width(self) -> int | None:
@@ -126,22 +120,18 @@ class Scales:
         return len(self.channels)
 
     @classmethod
-    def learn(cls, items: Sequence[NDArray[Any]], channels: Sequence[str]) -> "Scales":
-        """The scales of series. Raises `ArgumentError` when there are none, or they do not fit the channels."""
+    def learn(cls, items: Sequence[NDArray[Any]], channels: Sequence[str]) -> "SeriesEncoder":
+        """That of series. Raises `ArgumentError` when there are none, or they do not fit the channels."""
         if not len(items):
-            raise ArgumentError("there are no series to learn scales from; give one at least")
+            raise ArgumentError("there are no series to learn a scale from; give one at least")
         _check(items, tuple(channels))
         lengths = [len(item) for item in items]
-        mean = sum(item.sum(0, dtype=np.float64) for item in items) / sum(lengths)
-        deviation = np.sqrt(sum(np.square(item - mean).sum(0, dtype=np.float64) for item in items) / sum(lengths))
-        even = deviation <= 1e-7 * np.abs(mean)  # what rounding leaves of a channel that never changes
-        scale = np.where(even | (deviation == 0), 1.0, deviation)
-        return cls(channels, np.asarray(mean), scale, (min(lengths), max(lengths)))
+        return cls(channels, Scale.learn(items), (min(lengths), max(lengths)))
 
     def encode(self, items: Sequence[NDArray[Any]]) -> list[Tensor]:
-        """Each series, scaled. Raises `ArgumentError` for other channels, no times, or what is not finite."""
+        """Each series, scaled. Raises `ArgumentError` for other channels, no times, and values that do not fit."""
         _check(items, self.channels)
-        return [torch.from_numpy(((item - self.mean) / self.deviation).astype(np.float32)) for item in items]
+        return [torch.from_numpy(self.scale.apply(item)) for item in items]
 
     def unknown(self, sequences: Sequence[Tensor]) -> int:
         """None: numbers are known."""
@@ -155,34 +145,34 @@ class Scales:
 
     def to_json(self) -> dict[str, Any]:
         """Channels, means, deviations and lengths."""
-        numbers = {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
-        return {"channels": list(self.channels), **numbers, "steps": list(self.steps)}
+        return {"channels": list(self.channels), **self.scale.to_json(), "steps": list(self.steps)}
 
 
-class _ScalesForm(BaseModel):
+class _ScaleForm(BaseModel):
     """scales.json of a run folder."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     channels: list[str] = Field(min_length=1, max_length=MOST_CHANNELS)
-    mean: list[float]
-    deviation: list[float]
+    mean: Means
+    deviation: Deviations
     steps: list[Annotated[int, Field(ge=1, lt=2**53)]] = Field(min_length=2, max_length=2)
 
     @model_validator(mode="after")
-    def _as_many(self) -> "_ScalesForm":
-        if not len(self.channels) == len(self.mean) == len(self.deviation) or min(self.deviation) <= 0:
+    def _as_many(self) -> "_ScaleForm":
+        if not len(self.channels) == len(self.mean) == len(self.deviation):
             raise ValueError("a channel has a mean and a deviation above 0")
         return self
 
 
-def scales_from_json(content: Any) -> Scales:
-    """Scales as `to_json` gave them. Raises `RunError` for anything else."""
+def series_encoder_from_json(content: Any) -> SeriesEncoder:
+    """A `SeriesEncoder` as `to_json` gave them. Raises `RunError` for anything else."""
     try:
-        form = _ScalesForm.model_validate(content)
+        form = _ScaleForm.model_validate(content)
     except ValidationError as error:
         raise RunError(f"the scales do not read as such: {error.errors()[0]['msg']}") from None
-    return Scales(form.channels, np.array(form.mean), np.array(form.deviation), (form.steps[0], form.steps[1]))
+    scale = Scale(np.array(form.mean), np.array(form.deviation))
+    return SeriesEncoder(form.channels, scale, (form.steps[0], form.steps[1]))
 
 
 def _check(items: Sequence[NDArray[Any]], channels: tuple[str, ...]) -> None:

@@ -41,7 +41,7 @@ def parse_split(words: str) -> tuple[float, ...]:
 def cuts_of(sizes: Sequence[float], count: int, what: str) -> list[int]:
     """Where each part ends, among so many; `what` they are is for people.
 
-    >>> cuts_of((0.6, 0.2, 0.2), 10, "times"), cuts_of((4, 3, 2), 10, "times")
+    >>> cuts_of((0.6, 0.2, 0.2), 10, "times"), cuts_of((4.0, 3.0, 2.0), 10, "times")
     ([6, 8, 10], [4, 7, 9])
 
     Raises `DataError` when there are too few for the counts, or for a part.

@@ -51,9 +51,23 @@ class Scale:
         mean, deviation = middle + shift, np.sqrt(np.maximum(squares / count - np.square(shift), 0.0))
         return cls(mean, np.where(deviation <= STILL * np.abs(mean), 1.0, deviation))
 
-    def apply(self, values: ArrayLike) -> NDArray[np.float64]:
-        """z."""
-        return (np.asarray(values, np.float64) - self.mean) / self.deviation
+    def apply(self, values: ArrayLike) -> NDArray[np.float32]:
+        """z, in single precision.
+
+        Raises `ArgumentError` for what is no number there: it is too far from what was learned from.
+        """
+        given = np.asarray(values, np.float64)
+        with np.errstate(over="ignore"):
+            scaled = ((given - self.mean) / self.deviation).astype(np.float32)
+        wrong = ~np.isfinite(scaled)
+        if wrong.any():
+            place = tuple(np.argwhere(wrong)[0])
+            mean, deviation = self.mean[place[-1]], self.deviation[place[-1]]
+            raise ArgumentError(
+                f"{given[place]:.6g} is too far from what was learned, {mean:.6g} ± {deviation:.6g}; correct it, or "
+                "leave it out"
+            )
+        return scaled
 
     def undo(self, scaled: ArrayLike) -> NDArray[np.float64]:
         """x again."""

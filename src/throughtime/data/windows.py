@@ -130,7 +130,7 @@ def learned_scale(tracks: Sequence[Track], spans: Sequence[Span]) -> Scale:
 def standardised(values: NDArray[np.float32], scale: Scale, first: int) -> Tensor:
     """Values (... D) less their mean, over their deviation; `first` is the column that they begin with."""
     columns = slice(first, first + values.shape[-1])
-    return torch.from_numpy(Scale(scale.mean[columns], scale.deviation[columns]).apply(values).astype(np.float32))
+    return torch.from_numpy(Scale(scale.mean[columns], scale.deviation[columns]).apply(values))
 
 
 class WindowBatches:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from throughtime.data.scale import Scale
 from throughtime.errors import ArgumentError, printable
 from throughtime.metrics import (
     class_scores,
@@ -19,36 +20,6 @@ from throughtime.metrics import (
 from throughtime.models.perceptron import PerceptronModel
 
 ROWS = 8192  # that go through the model at a time
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The mean and the standard deviation of some columns, by which these are made comparable.
-
-    Formula: z = (x − μ) / σ, with σ = 1 for a column that is constant.
-
-    >>> scale = Scale.of(np.array([[1.0, 5.0], [3.0, 5.0]]))
-    >>> scale.apply(np.array([[3.0, 6.0]])).tolist()
-    [[1.0, 1.0]]
-    """
-
-    mean: NDArray[np.float64]  # D
-    deviation: NDArray[np.float64]  # D
-
-    @classmethod
-    def of(cls, values: NDArray[Any]) -> "Scale":
-        """That of values N D."""
-        mean, deviation = values.mean(0, dtype=np.float64), values.std(0, dtype=np.float64)
-        constant = (values == values[:1]).all(0)  # whose deviation may be a rounding error
-        return cls(mean, np.where(constant | (deviation == 0), 1.0, deviation))
-
-    def apply(self, values: ArrayLike) -> NDArray[np.float64]:
-        """z."""
-        return (np.asarray(values, np.float64) - self.mean) / self.deviation
-
-    def undo(self, scaled: ArrayLike) -> NDArray[np.float64]:
-        """x again."""
-        return np.asarray(scaled, np.float64) * self.deviation + self.mean
 
 
 @dataclass(frozen=True)
@@ -127,15 +98,13 @@ class FeatureReader:
         return found
 
     @torch.no_grad()
-    def _through(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _through(self, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
         head, training = cast(Any, self.model.head), self.model.training
         says = head if self.classes is None else head.log_probabilities
         device, found = next(self.model.parameters()).device, []
         self.model.eval()
         try:
-            with np.errstate(over="ignore"):
-                single = torch.from_numpy(scaled.astype(np.float32))
-            for part in single.split(ROWS):  # type: ignore[no-untyped-call]
+            for part in torch.from_numpy(scaled).split(ROWS):  # type: ignore[no-untyped-call]
                 found.append(says(self.model(part.to(device))).cpu().double().numpy())
         finally:
             self.model.train(training)

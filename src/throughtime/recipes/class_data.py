@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from throughtime.data.encoders import Encoder, Scales, TextEncoder
+from throughtime.data.encoders import Encoder, SeriesEncoder, TextEncoder
 from throughtime.data.records import Example, Layout
 from throughtime.data.rows import Writing
 from throughtime.data.series import SeriesLayout
@@ -101,7 +101,7 @@ def _encoder(recipe: Classify, examples: list[Example]) -> Encoder:
     """Units learned from texts, or scales learned from series."""
     if recipe.unit is None:
         channels: tuple[str, ...] = getattr(examples[0], "channels", ())
-        return Scales.learn([example.item for example in examples], channels)
+        return SeriesEncoder.learn([example.item for example in examples], channels)
     joined = "\n".join(example.item for example in examples)
     least, most = recipe.minimum_count, recipe.maximum_vocab
     return TextEncoder(learn_units(recipe.unit, joined, minimum_count=least, maximum_vocab=most))

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from throughtime.data.feature_table import FeatureBlock, FeatureTable
 from throughtime.data.precision import Values
+from throughtime.data.scale import Scale
 from throughtime.data.splits import stratified
 from throughtime.errors import ArgumentError, DataError, printable
-from throughtime.models.feature_reader import Scale
 from throughtime.recipes.fields import MOST_CLASSES
 
 MOST_FEATURES = 8192
@@ -89,15 +89,14 @@ def featured(train: FeatureTable, valid: FeatureTable | None, *, classes: bool, 
     else:
         origins = train.origin, train.origin if valid is None else valid.origin
         numbers = [numbers_of(some.labels, origin, some.numbers) for some, origin in zip(blocks, origins, strict=True)]
-        target = Scale.of(numbers[0][:, None])
+        target = Scale.learn([numbers[0][:, None]])
         targets = [target.apply(some[:, None])[:, 0] for some in numbers]
     learned, judged = (FeaturePart(*block, some) for block, some in zip(blocks, targets, strict=True))
-    scale = Scale.of(learned.values)
+    scale = Scale.learn([learned.values])
     facts = {
         **_counted(train, valid, learned, judged),
         "classes": names,
-        "mean": scale.mean.tolist(),
-        "deviation": scale.deviation.tolist(),
+        **scale.to_json(),
         "target_mean": None if target is None else float(target.mean[0]),
         "target_deviation": None if target is None else float(target.deviation[0]),
     }

@@ -129,7 +129,7 @@ class Perceptron(Training):
     def _scaled(self, read: Featured, part: FeaturePart) -> tuple[Tensor, Tensor]:
         import torch
 
-        inputs = torch.from_numpy(read.scale.apply(part.values)).float()
+        inputs = torch.from_numpy(read.scale.apply(part.values))
         targets = torch.from_numpy(part.targets)
         return inputs, targets if read.classes is not None else targets.float()[:, None]
 

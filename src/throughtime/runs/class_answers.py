@@ -19,7 +19,7 @@ from throughtime.runs.asked import Asked
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from throughtime.data.encoders import Scales
+    from throughtime.data.encoders import SeriesEncoder
     from throughtime.data.records import Source
     from throughtime.data.sources import Reading
     from throughtime.models.classifier import Classifier
@@ -62,17 +62,17 @@ def of_file(trained: TextClassifier, recipe: Classify, asked: Asked) -> Source[A
     return open_examples(file, reading, series=True)
 
 
-def _without_labels(file: Path, reading: Reading, scales: Scales) -> Reading:
+def _without_labels(file: Path, reading: Reading, encoder: SeriesEncoder) -> Reading:
     """The reading of a table of series that may lack the columns of labels and groups that training had."""
     from throughtime.data.rows import open_table
 
     numbers = reading.numbers
     assert numbers is not None
     if reading.windows is None:  # the channels that were learned, whatever stands beside them
-        return replace(reading, numbers=replace(numbers, label=None, group=None, values=scales.channels))
+        return replace(reading, numbers=replace(numbers, label=None, group=None, values=encoder.channels))
     names = open_table(file, reading.writing, numbered=numbers.numbered).names
-    least, most = scales.steps
-    bare = least == most and len(names) == most * len(scales.channels)
+    least, most = encoder.steps
+    bare = least == most and len(names) == most * len(encoder.channels)
 
     def there(column: str | int | None) -> str | int | None:
         known = str(column) in names or (str(column).isdecimal() and int(str(column)) < len(names))

@@ -82,11 +82,11 @@ def load(home: Path, recipe: Classify) -> TextClassifier:
 def encoder_of(home: Path, recipe: Classify) -> Encoder:
     """The units or scales of a whole folder. Raises `RunError` where they do not read as such."""
     from throughtime import folder
-    from throughtime.data.encoders import Scales, TextEncoder, scales_from_json
+    from throughtime.data.encoders import SeriesEncoder, TextEncoder, series_encoder_from_json
 
     if recipe.unit is not None:
         return TextEncoder(units_of(home, recipe.unit))
-    return scales_from_json(folder.read_json(home, Scales.file, folder.TEXT_LIMIT))
+    return series_encoder_from_json(folder.read_json(home, SeriesEncoder.file, folder.TEXT_LIMIT))
 
 
 def divided_of(home: Path, recipe: Classify) -> Divided:

@@ -85,14 +85,14 @@ def of_classifier(classifier: TextClassifier, given: Items, logs: NDArray[np.flo
 
 
 def _item(classifier: TextClassifier, given: Items, wrong: Wrong, by: By) -> Mistake:
-    from throughtime.data.encoders import Scales, TextEncoder
+    from throughtime.data.encoders import SeriesEncoder, TextEncoder
     from throughtime.inspect.mistakes import Mistake, settled, spelled
     from throughtime.inspect.questions import explain, of_classifier
 
     sequence, item = given.sequences[wrong.place], given.items[wrong.place]
     encoder = classifier.encoder
     units = encoder.units if isinstance(encoder, TextEncoder) else None
-    channels = encoder.channels if isinstance(encoder, Scales) else ()
+    channels = encoder.channels if isinstance(encoder, SeriesEncoder) else ()
     unknown = None if units is None else units.unknown
     found, way = explain(of_classifier(classifier.model, sequence, wrong.claim, unknown), by)
     name = classifier.classes[wrong.label]
@@ -186,5 +186,7 @@ def mistakes_of(run: Path, asked: Asked, wanted: Wanted) -> Mistakes:
     recipe = recipe_of(home)
     application = application_of(recipe)
     if not isinstance(application, Mistaken):
-        raise ArgumentError(f"mistakes is for models that choose among classes or tags, and {run} holds {recipe.makes}")
+        raise ArgumentError(
+            f"mistakes is for classifiers of sequences and for taggers, and {run} holds {recipe.makes}: try evaluate"
+        )
     return application.mistakes(home, recipe, asked, wanted)

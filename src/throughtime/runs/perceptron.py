@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from throughtime.data.scale import Deviations, Means
 from throughtime.errors import ArgumentError, DataError, RunError, printable
 from throughtime.recipes.class_notes import listed
 from throughtime.recipes.fields import MOST_CLASSES
@@ -43,8 +44,8 @@ class Facts(BaseModel):
     features: Annotated[list[str], Field(min_length=1, max_length=MOST_FEATURES), AfterValidator(distinct)]
     label: str
     classes: Annotated[list[str], Field(min_length=2, max_length=MOST_CLASSES), AfterValidator(distinct)] | None
-    mean: list[FiniteFloat]
-    deviation: list[Positive]
+    mean: Means
+    deviation: Deviations
     target_mean: FiniteFloat | None
     target_deviation: Positive | None
     constant: list[str]
@@ -67,7 +68,8 @@ def load(home: Path, recipe: Perceptron) -> FeatureReader:
     """The perceptron of a whole folder. Raises `RunError` as `runs.load` does."""
     import numpy as np
 
-    from throughtime.models.feature_reader import FeatureReader, Scale
+    from throughtime.data.scale import Scale
+    from throughtime.models.feature_reader import FeatureReader
 
     facts = facts_of(home, Facts)
     if (facts.classes is None) is (recipe.loss == "cross_entropy"):
