@@ -40,17 +40,25 @@ def test_rows_that_have_only_what_is_known_ahead_are_the_future(tmp_path):
 
 
 def test_missing_values_are_filled_from_before_and_counted(tmp_path):
-    rows = [day(i + 1, "a", load, i, 0) for i, load in enumerate(["", "", 3, "", 5, ""])]
+    rows = [day(i + 1, "a", load, i, 0) for i, load in enumerate([3, "", "", 4, "", 5, ""])]
     path = table(tmp_path, *rows)
     read = read_tracks(path, Columns("when", "id"), "fill")
-    assert read.tracks[0].values[:, 0].tolist() == [3, 3, 3, 3, 5, 5]
+    assert read.tracks[0].values[:, 0].tolist() == [3, 3, 3, 4, 4, 5, 5]
     assert read.filled == 4
-    with pytest.raises(DataError, match=r"line 2, column 'load': the value is missing, as are 3 more .*--missing fill"):
+    with pytest.raises(DataError, match=r"line 3, column 'load': the value is missing, as are 3 more .*--missing fill"):
         read_tracks(path, Columns("when", "id"))
-    with pytest.raises(DataError, match=r"series 'a', row 1, 2024-01-01T00:00:00.000000, column 'load'.* missing"):
+    with pytest.raises(DataError, match=r"series 'a', row 2, 2024-01-02T00:00:00.000000, column 'load'.* missing"):
         read_tracks(path, Columns("when", "id", ("load", "price"), (), ("holiday",)))
     with pytest.raises(DataError, match="column 'load' has no value at all; leave it out"):
         read_tracks(table(tmp_path, day(1, "a", "", 1, 1), day(2, "a", "", 1, 1)), Columns("when", "id"), "fill")
+
+
+@pytest.mark.parametrize("future", [(), ("load",)])
+def test_nothing_is_filled_from_what_comes_later(tmp_path, future):
+    path = table(tmp_path, *[day(i + 1, "a", load, i, 0) for i, load in enumerate(["", "", 3, ""])])
+    message = "series 'a': column 'load' starts at row 3; cut the rows before it, or leave the column out"
+    with pytest.raises(DataError, match=message):
+        read_tracks(path, Columns("when", "id", future=future), "fill")
 
 
 def test_arrays_and_archives_are_read_by_their_channels(tmp_path):

@@ -90,10 +90,10 @@ def read_tracks(path: Path, columns: Columns, missing: Filling = "refuse") -> Tr
     """The series in a file: `.npy` and `.ts`, or a table whose rows are points in time.
 
     Where columns are known ahead, rows at the end of a series that have nothing else are the future: they are no
-    values. missing="fill" gives a value that is missing the one before it, and at a beginning the first there is.
+    values. missing="fill" gives a value that is missing the one before it; at a beginning there is none.
 
     Raises `DataError` as the readers do, for a column that is not there, for a value that is infinite, or missing
-    (missing="refuse") with its place, and for a calendar without dates.
+    (missing="refuse", or at a beginning) with its place, and for a calendar without dates.
     """
     read, places = _read(path, columns)
     names = [read.channels[place] for place in places.ravel()]
@@ -213,10 +213,13 @@ def _filled(track: Track, where: str, names: Sequence[str]) -> tuple[Track, int]
 
 def _forward(values: Values, where: str, names: Sequence[str]) -> Values:
     there = ~np.isnan(values)
-    if len(values) and not there.any(0).all():
-        column = int(np.flatnonzero(~there.any(0))[0])
-        raise DataError(f"{where}: column {printable(names[column])[:40]!r} has no value at all; leave it out")
-    rows = np.where(there, np.arange(len(values))[:, None], -1)
+    late = np.flatnonzero(~there[:1].all(0))
+    if len(late):  # what comes later would be put before it, and with it what a split keeps apart
+        column, starts = int(late[0]), np.flatnonzero(there[:, late[0]])
+        told = f"{where}: column {printable(names[column])[:40]!r}"
+        if not len(starts):
+            raise DataError(f"{told} has no value at all; leave it out")
+        raise DataError(f"{told} starts at row {starts[0] + 1}; cut the rows before it, or leave the column out")
+    rows = np.where(there, np.arange(len(values))[:, None], 0)
     last: NDArray[Any] = np.maximum.accumulate(rows, 0)
-    last = np.where(last < 0, there.argmax(0), last)
     return np.take_along_axis(values, last, 0)
