@@ -1,11 +1,13 @@
 """Demonstrations from files: the same episodes from every format, and what is wrong with bad ones."""
 
 import json
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
+from throughtime.data import episode_files
 from throughtime.data.episode_files import BYTES, read_episodes
 from throughtime.errors import DataError
 
@@ -117,6 +119,11 @@ def test_bad_tables_are_refused_with_their_line(tmp_path, case):
 BAD_ARRAYS = {
     "lengths": ({"lengths": np.array([3, 2])}, "whole numbers from 1 on that add up to N"),
     "an empty episode": ({"lengths": np.array([4, 0])}, "whole numbers from 1 on"),
+    "an endless episode": ({"lengths": np.array([2**64 - 1, 5], np.uint64)}, "whole numbers from 1 on"),
+    "no such action": (
+        {"actions": np.array([0, 1, -3, 0], np.int8)},
+        r"action -3 at step 2 \(from 0\) is none of 0 to",
+    ),
     "shape": ({"observations": np.zeros(4)}, r"observations \(4,\) of float64.* do not fit"),
     "words": ({"actions": np.array(["a", "b", "c", "d"])}, "actions.*do not fit"),
     "objects": ({"actions": np.array([1, 2, 3, None])}, "does not read as a .npz file: it is of objects"),
@@ -149,6 +156,60 @@ def test_hostile_archives_are_refused_before_memory_is_taken(tmp_path):
         DataError, match=r"has no array 'observations'; it has actions\.npy, and needs observations, actions"
     ):
         read_episodes(tmp_path / "other.npz")
+
+
+def zeros(path, steps, lengths):
+    np.savez_compressed(
+        path,
+        observations=np.zeros((steps, 1), np.int8),
+        actions=np.zeros(steps, np.int8),
+        lengths=np.array(lengths, np.int32),
+    )
+    return path
+
+
+@pytest.mark.parametrize(("steps", "lengths"), [(4096, [4096]), (256, [1] * 256)])
+def test_small_archives_of_zeros_are_bounded_by_the_memory_that_all_arrays_take_together(
+    tmp_path, monkeypatch, steps, lengths
+):
+    path = zeros(tmp_path / "a.npz", steps, lengths)
+    needed = 16 * steps + 512 * len(lengths)
+    monkeypatch.setattr(episode_files, "BYTES", needed)
+    assert len(read_episodes(path).episodes) == len(lengths)
+    monkeypatch.setattr(episode_files, "BYTES", needed - 1)
+    monkeypatch.setattr(np.lib.format, "read_array", None)  # which would take the memory
+    with pytest.raises(DataError, match=f"its arrays take {needed:,} bytes of memory, over {needed - 1:,}; give fewer"):
+        read_episodes(path)
+
+
+def test_arrays_go_straight_to_single_precision(tmp_path):
+    path = zeros(tmp_path / "a.npz", 200_000, [200_000])
+    tracemalloc.start()
+    try:
+        read_episodes(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * 200_000
+
+
+def test_another_packing_is_refused_by_name(tmp_path):
+    path = arrays(tmp_path / "a.npz")
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tmp_path / "b.npz", "w", zipfile.ZIP_LZMA) as other:
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name))
+    packed = (tmp_path / "b.npz").read_bytes()
+    broken = packed[:50] + bytes(90) + packed[140:]  # within the first member
+    for content in (packed, broken):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="'observations' is packed by method 14 of zip, which is not read; write"):
+            read_episodes(path)
+
+
+def test_actions_of_thousands_of_digits_are_refused_in_a_line(tmp_path):
+    path = table(tmp_path / "a.csv", [f"a,1,{'9' * 5000}"], "episode,x,action")
+    with pytest.raises(DataError, match="action 0, number 0: inf is missing, infinite or beyond"):
+        read_episodes(path)
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path):

@@ -228,6 +228,7 @@ def test_ts_files_hold_channels_and_a_label(tmp_path):
         (":Down", ":down", "file.ts, line 9: label 'down' is none of the head's; did you mean 'Down'"),
         ("1,2,3:4,5,6:up", "1,2,3", "file.ts, line 8 has no label after a last colon"),
         ("seriesLength 3", "seriesLength 4", r"file.ts, line 8 has 3 values a channel, the head says 4"),
+        ("seriesLength 3", f"seriesLength {'9' * 5000}", r"file.ts, line 8 has 3 values a.* head says 9{20} \(@"),
         ("timeStamps false", "timeStamps true", r"file.ts has times beside its values \(@timeStamps true\)"),
         ("@data\n", "", "file.ts, line 7: '1,2,3:4,5,6:up' stands before a line '@data'"),
         (TS[TS.index("1,2") :], "", "file.ts has no series after a line '@data'"),

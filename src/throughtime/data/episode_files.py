@@ -3,7 +3,7 @@
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import prod
@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from throughtime.data.environments import MOST_NUMBERS
 from throughtime.data.episodes import Episode, digest_of
 from throughtime.data.lines import Lines, kind_of
-from throughtime.data.precision import numbers
+from throughtime.data.precision import numbers, whole
 from throughtime.data.read import opened
 from throughtime.data.rows import Cell, Table, open_table
 from throughtime.data.tables import json_kind, json_objects
 from throughtime.errors import DataError, nearest, printable
 
 EPISODE, ACTION = "episode", "action"
-ARRAYS = ("observations", "actions", "lengths")
-BYTES = 2**31  # that the arrays of a file may take
+ARRAYS = {"observations": 8, "actions": 8, "lengths": 512}  # bytes that a number of each takes; a length is an episode
+BYTES = 2**31  # that the arrays of a file may take in memory, all together
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # as NumPy writes arrays
 
 
 @dataclass(frozen=True)
@@ -123,22 +124,23 @@ def _episode(observations: list[list[Cell]], actions: list[Any], where: str) -> 
     if len(observations) != len(actions):
         raise DataError(f"{where}: {len(observations):,} observations and {len(actions):,} actions; give one for each")
     if all(type(action) is int for action in actions):
-        said: NDArray[Any] = _whole(actions, where)
+        said: NDArray[Any] = _choices(np.array(actions), where)
     else:
         listed = [part if isinstance(part, list) else [part] for part in actions]
         said = _matrix(listed, f"{where}, action ")
     return Episode(_matrix(observations, f"{where}, observation "), said)
 
 
-def _whole(actions: Sequence[int], where: str) -> NDArray[np.int64]:
+def _choices(actions: NDArray[Any], where: str) -> NDArray[np.int64]:
     """Actions that are one of several."""
-    for step, action in enumerate(actions):
-        if not 0 <= action < MOST_NUMBERS:
-            raise DataError(
-                f"{where}: action {action} at step {step} (from 0) is none of 0 to {MOST_NUMBERS - 1:,}; number "
-                "actions from 0 on, or write numbers with a point"
-            )
-    return np.array(actions, np.int64)
+    wrong = (actions < 0) | (actions >= MOST_NUMBERS)
+    if wrong.any():
+        step = int(wrong.argmax())
+        raise DataError(
+            f"{where}: action {actions[step]!s:.40} at step {step} (from 0) is none of 0 to {MOST_NUMBERS - 1:,}; "
+            "number actions from 0 on, or write numbers with a point"
+        )
+    return actions.astype(np.int64)
 
 
 def _matrix(rows: list[list[Cell]], where: str) -> NDArray[np.float32]:
@@ -153,11 +155,13 @@ def _matrix(rows: list[list[Cell]], where: str) -> NDArray[np.float32]:
     return _single(np.array(found), lambda step, column: f"{where}{step}, number {column}")
 
 
-def _single(values: NDArray[np.float64], where: Any) -> NDArray[np.float32]:
+def _single(values: NDArray[Any], where: Callable[[int, int], str]) -> NDArray[np.float32]:
     """The values in single precision, all finite."""
     with np.errstate(over="ignore"):
         single = values.astype(np.float32)
-    for row, column in np.argwhere(~np.isfinite(single))[:1].tolist():
+    finite = np.isfinite(single)
+    if not finite.all():
+        row, column = divmod(int(finite.argmin()), finite.shape[1])
         raise DataError(
             f"{where(row, column)}: {values[row, column]} is missing, infinite or beyond 3.4e38; leave it out"
         )
@@ -218,27 +222,29 @@ def _rows(table: Table, layout: _Layout) -> Iterator[Episode]:
 
 def _plain(cells: list[Cell]) -> list[Cell]:
     """Cells, where whole numbers that are written without a point are such."""
-    return [int(cell) if isinstance(cell, str) and cell.strip().isdecimal() else cell for cell in cells]
+    counts = [whole(cell.strip()) if isinstance(cell, str) else None for cell in cells]
+    return [cell if count is None else count for cell, count in zip(cells, counts, strict=True)]
 
 
 def _arrays(path: Path) -> Iterator[Episode]:
     with opened(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                found = {name: _array(archive, name, path) for name in ARRAYS}
+                _check_sizes(archive, path)
+                found = {name: _array(archive, name) for name in ARRAYS}
         except DataError:
             raise
         except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, KeyError, EOFError, TypeError) as error:
             raise DataError(f"{path} does not read as a .npz file: {printable(str(error)):.200}") from None
     observations, actions, lengths = (found[name] for name in ARRAYS)
     _check_arrays(observations, actions, lengths, path)
-    single = _single(observations.astype(np.float64), lambda row, column: f"{path}, observations[{row}, {column}]")
+    single = _single(observations, lambda row, column: f"{path}, observations[{row}, {column}]")
     if actions.dtype.kind in "iu" and actions.ndim == 1:
-        said: NDArray[Any] = _whole(actions.tolist(), str(path))
+        said: NDArray[Any] = _choices(actions, str(path))
     else:
-        rows = actions.reshape(len(actions), -1).astype(np.float64)
+        rows = actions.reshape(len(actions), -1)
         said = _single(rows, lambda row, column: f"{path}, actions[{row}, {column}]")
-    ends = np.cumsum(lengths)[:-1]
+    ends = np.cumsum(lengths, dtype=np.int64)[:-1]
     for some, done in zip(np.split(single, ends), np.split(said, ends), strict=True):
         yield Episode(some, done)
 
@@ -246,9 +252,10 @@ def _arrays(path: Path) -> Iterator[Episode]:
 def _check_arrays(observations: NDArray[Any], actions: NDArray[Any], lengths: NDArray[Any], path: Path) -> None:
     steps = len(observations) if observations.ndim == 2 and 1 <= observations.shape[1] <= MOST_NUMBERS else -1
     fits = actions.ndim in (1, 2) and len(actions) == steps and 1 <= actions[:1].size <= MOST_NUMBERS
-    cut = lengths.ndim == 1 and lengths.dtype.kind in "iu" and lengths.size and int(lengths.min()) >= 1
+    cut = lengths.ndim == 1 and lengths.dtype.kind in "iu" and lengths.size
+    cut = cut and 1 <= int(lengths.min()) <= int(lengths.max()) <= steps  # so that their sum is exact
     kinds = {array.dtype.kind for array in (observations, actions)} <= set("fiu")
-    if not (fits and cut and kinds and sum(lengths.tolist()) == steps):
+    if not (fits and cut and kinds and int(lengths.sum(dtype=np.int64)) == steps):
         raise DataError(
             f"{path}: observations {observations.shape} of {observations.dtype}, actions {actions.shape} of "
             f"{actions.dtype} and lengths {lengths.shape} of {lengths.dtype} do not fit: they are N D, N or N A, and "
@@ -256,26 +263,41 @@ def _check_arrays(observations: NDArray[Any], actions: NDArray[Any], lengths: ND
         )
 
 
-def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
-    """An array of a packed file, whose size is known before memory is taken for it. Nothing is unpickled."""
-    member = f"{name}.npy"
-    if member not in archive.namelist():
-        known = ", ".join(printable(other)[:40] for other in archive.namelist()[:6]) or "nothing"
-        raise DataError(f"{path} has no array '{name}'; it has {known}, and needs {', '.join(ARRAYS)}")
-    size = archive.getinfo(member).file_size
-    with archive.open(member) as file:
-        needed = _needed(file)
-    if needed > size or size > BYTES:
-        raise DataError(f"{path}: '{name}' takes {max(needed, size):,} bytes, over what it has or {BYTES:,}")
-    with archive.open(member) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuses arrays that lack, or are packed as NumPy does not, or take too much memory, before any is taken."""
+    total = 0
+    for name, each in ARRAYS.items():
+        member = f"{name}.npy"
+        if member not in archive.namelist():
+            known = ", ".join(printable(other)[:40] for other in archive.namelist()[:6]) or "nothing"
+            raise DataError(f"{path} has no array '{name}'; it has {known}, and needs {', '.join(ARRAYS)}")
+        packed = archive.getinfo(member)
+        if packed.compress_type not in PACKED:
+            raise DataError(
+                f"{path}: '{name}' is packed by method {packed.compress_type} of zip, which is not read; "
+                "write it with numpy.savez or numpy.savez_compressed"
+            )
+        with archive.open(member) as file:
+            count, size = _header(file)
+            needed = count * size + file.tell()
+        if needed > packed.file_size:
+            raise DataError(f"{path}: '{name}' takes {needed:,} bytes, over what it has, {packed.file_size:,}")
+        total += count * max(each, size)
+    if total > BYTES:
+        raise DataError(f"{path}: its arrays take {total:,} bytes of memory, over {BYTES:,}; give fewer episodes")
 
 
-def _needed(file: Any) -> int:
-    """The bytes of an array by its header. Raises `ValueError` for one of objects."""
+def _header(file: Any) -> tuple[int, int]:
+    """How many numbers an array has, and the bytes of each. Raises `ValueError` for one of objects."""
     version = np.lib.format.read_magic(file)
     reads = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     shape, _, dtype = reads[version](file)
     if dtype.hasobject or min(shape, default=0) < 0:
         raise ValueError("it is of objects, which are not read")
-    return prod(int(n) for n in shape) * int(dtype.itemsize) + int(file.tell())
+    return prod(int(n) for n in shape), int(dtype.itemsize)
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """An array of a packed file. Nothing is unpickled."""
+    with archive.open(f"{name}.npy") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)

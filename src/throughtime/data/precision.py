@@ -12,6 +12,7 @@ from throughtime.errors import DataError
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-nan"}  # how files write that there is no value
 PLACES = 20  # of missing values that are told
+DIGITS = 18  # of a whole number, which 64 bits hold
 Values = NDArray[np.float32]
 Gaps = Literal["refuse", "keep"]
 
@@ -45,10 +46,11 @@ def checked(values: NDArray[np.float64], where: Callable[[int, int], str], missi
         merged = int(((values[1:] != values[:-1]) & (single[1:] == single[:-1])).sum())
     absent, infinite = np.isnan(values), np.isinf(values)
     for wrong, what in ((absent, "missing"), (infinite, "infinite")):
-        if missing == "refuse" and wrong.any():
+        if missing == "refuse" and (count := int(wrong.sum())):
+            more = f", and so are {count - 1:,} more" if count > 1 else ""
             raise DataError(
-                f"{_places(wrong, where)[0]}: the value is {what}, and so are {int(wrong.sum()) - 1:,} "
-                "more; fill them in, or choose another --missing"
+                f"{_places(wrong, where)[0]}: the value is {what}{more}; fill in what is, or leave it out with "
+                "--missing skip"
             )
     if (large := np.isinf(single) & ~infinite).any():
         row, column = (int(i) for i in np.argwhere(large)[0])
@@ -61,6 +63,15 @@ def _places(wrong: NDArray[np.bool_], where: Callable[[int, int], str]) -> tuple
     """The first places of what is wrong."""
     flat = np.flatnonzero(wrong)[:PLACES]
     return tuple(where(int(i) // wrong.shape[1], int(i) % wrong.shape[1]) for i in flat)
+
+
+def whole(text: str) -> int | None:
+    """The whole number that a text is; None where it is none, or has more than 18 digits.
+
+    >>> whole("042"), whole("-1"), whole("9" * 5000)
+    (42, None, None)
+    """
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else None
 
 
 def numbers(cells: Sequence[Cell], where: str, names: Sequence[str | int]) -> list[float]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from throughtime.data.lines import Lines
-from throughtime.data.precision import Gaps, checked, numbers
+from throughtime.data.precision import Gaps, checked, numbers, whole
 from throughtime.data.read import opened
 from throughtime.data.series import Series, SeriesSet
 from throughtime.errors import DataError, nearest, printable
@@ -112,9 +112,9 @@ def _channels(parts: list[str], where: str) -> NDArray[np.float64]:
 
 
 def _check_length(length: int, head: _Head, where: str) -> None:
-    told = head.words.get("serieslength", [""])[0]
-    if head.says("equallength") and told.isdecimal() and int(told) != length:
-        raise DataError(f"{where} has {length:,} values a channel, the head says {told} (@seriesLength)")
+    told = (head.words.get("serieslength") or [""])[0]
+    if head.says("equallength") and told.isdecimal() and whole(told) != length:
+        raise DataError(f"{where} has {length:,} values a channel, the head says {told:.20} (@seriesLength)")
 
 
 def read_npy(path: Path, *, labels: Path | None = None, missing: Gaps = "refuse") -> SeriesSet:
