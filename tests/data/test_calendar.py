@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from throughtime.data.calendar import FEATURES, calendar_features
-from throughtime.data.clock import following, pace_of
+from throughtime.data.clock import Pace, following, pace_of
 from throughtime.errors import ArgumentError
 
 
@@ -46,3 +46,16 @@ def test_times_go_on_at_their_pace(times, wanted):
     found = following(times[-1], pace_of(times), 2)
     assert found.dtype == wanted.dtype
     assert (found == wanted).all()
+
+
+@pytest.mark.parametrize(
+    "times", [["9998-12-31", "9999-12-30"], ["9999-10-31", "9999-11-30T01"], ["9999-11", "9999-12"]]
+)
+def test_no_time_is_beyond_what_a_date_can_tell(times):
+    given = np.array(times, "datetime64[us]")
+    with pytest.raises(ArgumentError, match=rf"3 steps after {times[1]}.* the year is beyond 9999; give earlier times"):
+        following(given[-1], pace_of(given), 3)
+    pace = pace_of(np.array(["2024-11-05", "2024-12-05"], "datetime64[us]"))
+    assert following(np.datetime64("9999-10-31", "us"), pace, 2)[-1].item() == datetime(9999, 12, 31)
+    with pytest.raises(ArgumentError, match="beyond 9999"):
+        following(given[-1], Pace(1e300, "seconds", 0, 0, 0), 1)

@@ -69,8 +69,9 @@ def test_what_is_known_ahead_and_the_calendar_are_seen_where_they_stand():
     np.testing.assert_allclose(said.values, outputs * SCALES.deviation[:2] + SCALES.mean[:2], rtol=1e-5)
     with pytest.raises(ArgumentError, match=r"future has the shape \(0,\); give T × 1: holiday"):
         forecaster.forecast(history, times=HOURS[:9])
-    with pytest.raises(ArgumentError, match=r"ends with 3 rows of what is known ahead \(holiday\); a forecast needs 4"):
-        forecaster.forecast(history, future[1:], times=HOURS[:9])
+    for rows in (3, 5):
+        with pytest.raises(ArgumentError, match=f"future has {rows} rows; give one for each of the 4 steps ahead"):
+            forecaster.forecast(history, np.zeros((rows, 1)), times=HOURS[:9])
     with pytest.raises(ArgumentError, match="no times, from which this forecaster takes the calendar"):
         forecaster.forecast(history, future)
     with pytest.raises(ArgumentError, match="times are 8 for 9 rows; each row has one, and they go up"):
@@ -142,10 +143,35 @@ def test_rows_of_a_stream_that_do_not_fit_leave_it_as_it_was():
             stream.take(values, time)
     assert len(stream.recent) == 6
     assert stream.recent[-1][1] == HOURS[5]
+    for first, second in ((None, HOURS[0]), (HOURS[0], None)):
+        stream = ForecastStream(made(pace=pace_of(HOURS)))
+        stream.take([1.0, 2.0], first)
+        with pytest.raises(ArgumentError, match=f"all rows of a series have times, or none has; got {second} after"):
+            stream.take([1.0, 2.0], second)
     with pytest.raises(ArgumentError, match=r"columns known ahead \(holiday\) do not come in a stream"):
         ForecastStream(made(future=("holiday",)))
     with pytest.raises(ArgumentError, match="needs to know the pace"):
         ForecastStream(made(calendar=True))
+
+
+@pytest.mark.parametrize(("way", "normalise"), [(Direct, "last"), (InStep, "none")])
+def test_a_row_after_which_there_is_no_time_leaves_a_stream_as_it_was(way, normalise):
+    forecaster, rows = made(way, calendar=True, pace=pace_of(HOURS), normalise=normalise), series(8)
+    times = np.datetime64("9999-12-31T12", "us") + np.arange(8) * np.timedelta64(1, "h")  # four are to come after 19:00
+    stream, other = ForecastStream(forecaster), ForecastStream(forecaster)
+    for row, time in zip(rows, times, strict=True):
+        stream.take(row, time)
+        other.take(row, time)
+    before = stream.take(rows[0], times[-1] + 1)
+    assert before is not None
+    other.take(rows[0], times[-1] + 1)
+    for _ in range(2):
+        with pytest.raises(ArgumentError, match="the year is beyond 9999"):
+            stream.take([50.0, -50.0], np.datetime64("9999-12-31T23:30", "us"))
+    assert len(stream.recent) == len(other.recent)
+    assert stream.recent[-1][1] == times[-1] + 1
+    said, wanted = (one.take(rows[1], times[-1] + 2).values for one in (stream, other))
+    assert (said == wanted).all()
 
 
 def windows_of(rows=40, context=6, horizon=4, channels=2):
@@ -213,7 +239,7 @@ def test_a_season_that_no_context_has_is_no_reference_and_short_series_have_the_
     assert (short[1] == short[0]).all()
 
 
-def test_the_loss_is_what_was_asked_for():
+def test_the_loss_is_what_weights_are_chosen_by():
     scores = ForecastScores(4, 1.0, 2.0, None, (1.0,), (0.2, 0.4), 0.8)
     wanted = {"absolute": 1.0, "huber": 1.0, "squared": 2.0, "quantiles": pytest.approx(0.3)}
     assert {name: ForecastScore(1, name, scores).loss for name in wanted} == wanted

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from throughtime.data.rows import Cell
-from throughtime.errors import DataError
+from throughtime.errors import ArgumentError, DataError
 
 Times = NDArray[Any]  # datetime64[us], in UTC where a zone was told, or float64
 ISO = re.compile(r"(\d{4})[-/](\d\d)(?:[-/](\d\d))?(.*)")
+LATEST = np.datetime64("9999-12-31T23:59:59.999999", "us")  # what datetime can tell
 EXACT = 1e-6  # of a step, by which a distance may be off and still be a whole number of steps
 
 
@@ -134,6 +135,8 @@ def pace_of(times: Times) -> Pace | None:
 def following(last: Any, pace: Pace, count: int) -> Times:
     """The times that come next after one, at a pace.
 
+    Raises `ArgumentError` for dates after the year 9999.
+
     >>> times = np.array(["2024-01-01", "2024-02-01"], "datetime64[us]")
     >>> following(times[-1], pace_of(times), 2).astype("datetime64[D]").astype(str).tolist()
     ['2024-03-01', '2024-04-01']
@@ -141,11 +144,13 @@ def following(last: Any, pace: Pace, count: int) -> Times:
     steps = pace.step * np.arange(1, count + 1)
     if pace.unit == "numbers":
         return np.asarray(last + steps)
-    if pace.unit == "seconds":
-        return np.asarray(last + np.round(steps * 1e6).astype("timedelta64[us]"))
-    month = np.datetime64(last, "M")
-    months = month + np.round(steps).astype("timedelta64[M]")
-    return np.asarray(months.astype("datetime64[us]") + (last - month.astype("datetime64[us]")))
+    unit = "M" if pace.unit == "months" else "us"
+    begun, latest = (np.asarray(time).astype(f"datetime64[{unit}]") for time in (last, LATEST))
+    steps = np.round(steps if pace.unit == "months" else steps * 1e6)
+    if (steps > (latest - begun).astype(np.int64)).any():
+        raise ArgumentError(f"{count} steps after {last} the year is beyond 9999; give earlier times, or none")
+    inside = last - begun.astype("datetime64[us]")
+    return np.asarray((begun + steps.astype(f"timedelta64[{unit}]")).astype("datetime64[us]") + inside)
 
 
 def _pace(distances: NDArray[np.float64], unit: Literal["seconds", "months", "numbers"]) -> Pace:

@@ -62,19 +62,28 @@ class ForecastStream:
             raise ArgumentError(f"a row is {len(names.every)} finite numbers ({told:.200}); got {row.tolist()!s:.80}")
         if names.calendar and time is None:
             raise ArgumentError("a row needs its time, from which this forecaster takes the calendar")
-        if self.recent and time is not None and time <= self.recent[-1][1]:
-            raise ArgumentError(f"time {time} is not after the one before it, {self.recent[-1][1]}")
-        self.recent.append((row, time))
-        if self.walker is not None:
-            return self._walked(self.walker, row, time)
-        if self.wanting:
+        before = self.recent[-1][1] if self.recent else time
+        if (time is None) != (before is None):
+            raise ArgumentError(f"all rows of a series have times, or none has; got {time} after {before}")
+        if self.recent and time is not None and time <= before:
+            raise ArgumentError(f"time {time} is not after the one before it, {before}")
+        said, walk = self._walked(self.walker, row, time) if self.walker else (self._read_again(row, time), None)
+        self.recent.append((row, time))  # only now that nothing can be refused
+        self.walk = walk
+        return said
+
+    def _read_again(self, row: Any, time: Any) -> Forecast | None:
+        """The forecast from the last rows, this one among them, if there are enough."""
+        last = [*self.recent, (row, time)][-self.forecaster.form.context :]
+        if len(last) < self.forecaster.form.context:
             return None
-        every = np.stack([one for one, _ in self.recent])
-        times = None if time is None else np.array([moment for _, moment in self.recent])
+        every = np.stack([one for one, _ in last])
+        times = None if time is None else np.array([moment for _, moment in last])
         empty = np.zeros((len(every), 0), np.float32)
         return self.forecaster.forecasts([Track("", every, empty, empty, times)])[0]
 
-    def _walked(self, model: InStep, row: Any, time: Any) -> Forecast:
+    def _walked(self, model: InStep, row: Any, time: Any) -> tuple[Forecast, Walk]:
+        """The forecast of a model that goes on from where it stands, and where it stands then."""
         form, pace = model.form, self.forecaster.pace
         ahead = None if time is None or pace is None else following(time, pace, form.horizon)
         known = torch.zeros(1, form.horizon, 0)
@@ -83,6 +92,6 @@ class ForecastStream:
         history = standardised(row[None, None], self.forecaster.scale, 0)
         with evaluating(model):
             rows = framed(form, history, known)
-            self.walk = model.read(rows.values, rows.known[:, :1], self.walk)
-            outputs: Tensor = unframed(form, rows, model.run(self.walk, rows.known[:, 1:]))
-        return self.forecaster.in_units(outputs[0], ahead)
+            walk = model.read(rows.values, rows.known[:, :1], self.walk)
+            outputs: Tensor = unframed(form, rows, model.run(walk, rows.known[:, 1:]))
+        return self.forecaster.in_units(outputs[0], ahead), walk

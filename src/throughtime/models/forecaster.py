@@ -65,7 +65,7 @@ class ForecastScore:
 
     @property
     def loss(self) -> float:
-        """What training tries to lower."""
+        """What weights are chosen by: the mean loss of the quantiles, MSE or, of Huber's loss too, MAE."""
         if self.criterion == "squared":
             return self.scores.mean_squared_error
         quantile_loss = self.scores.quantile_loss if self.criterion == "quantiles" else None
@@ -107,16 +107,19 @@ class Forecaster:
         Raises `ArgumentError` for other shapes, for a history that is too short, and for values that are not finite.
         """
         past = self._numbers(history, "history", self.names.every)
-        known = np.zeros((self.form.horizon, len(self.names.future)), np.float32)
+        steps = self.form.horizon
+        known = np.zeros((steps, len(self.names.future)), np.float32)
         if future is not None or self.names.future:
             known = self._numbers(np.zeros(0) if future is None else future, "future", self.names.future)
+        if len(known) != steps:
+            raise ArgumentError(f"future has {len(known)} rows; give one for each of the {steps} steps ahead")
         width = len(self.names.targets) + len(self.names.inputs)
         if times is not None and (len(times) != len(past) or first_out_of_order(times) is not None):
             raise ArgumentError(f"times are {len(times)} for {len(past)} rows; each row has one, and they go up")
         calendar = np.zeros((len(past), 0), np.float32)
         if self.names.calendar and times is not None:
             calendar = calendar_features(times)
-        whole = np.concatenate([past[:, width:], known[:, : len(self.names.future)]])
+        whole = np.concatenate([past[:, width:], known])
         return self.forecasts([Track("", past[:, :width], whole, calendar, times)])[0]
 
     def _numbers(self, values: ArrayLike, what: str, names: Sequence[str]) -> NDArray[np.float32]:
