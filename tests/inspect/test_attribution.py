@@ -10,7 +10,6 @@ from throughtime.errors import ArgumentError
 from throughtime.heads.classes import Classes, Ordinal, Several
 from throughtime.inspect import attribution
 from throughtime.inspect.attribution import (
-    at_rest,
     at_step,
     before,
     integrated_gradients,
@@ -231,17 +230,6 @@ def test_odds_are_sure_where_probabilities_are_not_to_be_told_from_one():
     for label, logit in enumerate(logits[0].tolist()):
         assert float(odds(label)(logs)) == pytest.approx(logit, rel=1e-4, abs=1e-6)
         assert float(odds(label, denied=True)(logs)) == -float(odds(label)(logs))
-
-
-def test_a_model_at_rest_drops_nothing_and_goes_on_as_it_was():
-    model = make().train()
-    with at_rest(model):
-        assert not model.training
-        assert alone(model, before(1), IDS) == alone(model, before(1), IDS)
-    assert model.training
-    with pytest.raises(KeyError), at_rest(model):
-        raise KeyError
-    assert model.training
 
 
 @pytest.mark.parametrize(("steps", "rule", "degree"), [(1, "gauss", 1), (6, "gauss", 11), (2, "trapezoid", 1)])

@@ -129,10 +129,17 @@ def test_a_tagger_that_needs_the_sentence_refuses_a_word(tagger, says):
 
 def said(monkeypatch, tagger, tags):
     """The tagger, which says these."""
-    monkeypatch.setattr(
-        tagger, "tag", lambda sentences: [taggers.Tagged(some, np.ones(len(some), np.float32), []) for some in tags]
-    )
+    monkeypatch.setattr(tagger, "best", lambda sentences: tags)
     return tagger
+
+
+@pytest.mark.parametrize("schemes", [{}, {"scheme": "BIO", "learned": "IOBES"}])
+def test_the_best_tags_are_those_of_tag_and_are_scored_without_probabilities(monkeypatch, schemes):
+    tagger = make("crf", PIECES, **schemes)
+    tags = [one.tags for one in tagger.tag(SENTENCES)]
+    monkeypatch.setattr(tagger.model, "probabilities", None)  # all paths of a CRF, forwards and backwards
+    assert tagger.best(SENTENCES) == tags
+    assert tagger.score(SENTENCES, tags).facts["accuracy"] == 1
 
 
 def test_a_score_is_counted_by_hand(monkeypatch):

@@ -119,7 +119,8 @@ class SequenceTagger(RunEstimator):
     def predict(self, X: Any) -> list[list[str]]:
         """The tags of each sentence."""
         check_is_fitted(self)
-        return [one.tags for one in self.run_.trained.tag(_sentences(X, "X", "token", empty=True))]
+        found: list[list[str]] = self.run_.trained.best(_sentences(X, "X", "token", empty=True))
+        return found
 
     def predict_proba(self, X: Any) -> list[NDArray[np.float32]]:
         """The probability of each tag at each token, T K for each sentence, in the order of `classes_`."""

@@ -5,8 +5,7 @@ known of the model here: `before` and `odds` say what is asked of log-probabilit
 classifier.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -210,17 +209,6 @@ def of_inputs(model: Classifying, claim: Claim) -> Answer:
 def of_seen(model: Classifying, claim: Claim) -> Answer:
     """The answer to what the core of a classifier sees, as its `embedded` gives it."""
     return lambda seen: claim(model.head.log_probabilities(model.pool(model.core(seen)[0])))
-
-
-@contextmanager
-def at_rest(model: nn.Module) -> Iterator[None]:
-    """A model without dropout, and as it was afterwards."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
 
 
 def _check_sequence(sequence: Tensor, span: int) -> int:

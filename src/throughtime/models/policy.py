@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from throughtime.data.environments import Returns
 from throughtime.data.episodes import Episode, EpisodeLanes
 from throughtime.errors import ArgumentError, printable
 from throughtime.layers import Stream
+from throughtime.layers.rest import at_rest
 from throughtime.models.actor import Actor
 from throughtime.padded import Padded
 from throughtime.tally import Tally
@@ -163,7 +163,7 @@ class Policy:
         Raises `ArgumentError` as `picked` does.
         """
         seen = torch.from_numpy(np.array(self.picked(observation), ndmin=2))
-        with self._at_rest():
+        with at_rest(self.model):
             features, state = self.model.core.step(self.model.seeing(seen.to(self._device)), state)
             return self._choice(features, state)
 
@@ -179,7 +179,7 @@ class Policy:
         seen = torch.from_numpy(self.picked(observations))[None].to(self._device)
         begins = begins & (np.arange(len(begins)) > 0) if state is None else begins  # a new state is a beginning
         resets = torch.from_numpy(begins)[None].to(self._device) if begins.any() else None
-        with self._at_rest():
+        with at_rest(self.model):
             features, state = self.model.features(Padded.full(seen), state, resets)
             return self.model.answers(features.data)[0].cpu().numpy(), state
 
@@ -187,7 +187,7 @@ class Policy:
         """How well the actions of episodes, of which all is given that the policy sees, are told."""
         lanes = EpisodeLanes(episodes, lanes=min(LANES, len(episodes)), steps=STEPS, seed=None)
         tally, right, state = Tally(0.0, 0), 0, None
-        with self._at_rest():
+        with at_rest(self.model):
             for position in range(lanes.chunks(0)):
                 chunk = lanes.chunk(0, position).to(self._device)
                 features, state = self.model.features(chunk.inputs, state, chunk.resets)
@@ -209,17 +209,6 @@ class Policy:
     def _device(self) -> torch.device:
         return self.model.seeing.mean.device
 
-    @contextmanager
-    def _at_rest(self) -> Iterator[None]:
-        """The model in evaluation, without gradients."""
-        training = self.model.training
-        self.model.eval()
-        try:
-            with torch.no_grad():
-                yield
-        finally:
-            self.model.train(training)
-
 
 def _listed(names: list[str]) -> str:
     return ", ".join(printable(name)[:40] for name in names[:12]) + (", ..." if len(names) > 12 else "")
@@ -233,7 +222,7 @@ class Playing:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        with policy._at_rest():
+        with at_rest(policy.model):
             self._stream: Stream[Any] = Stream(policy.model.core, 1)
         self._fresh = self.state
 

@@ -1,7 +1,6 @@
 """A tagger together with its vocabularies and the names of its tags, which reads sentences and judges itself."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from throughtime.data.lexicon import Lexicon, WordTable
 from throughtime.data.tokens import words_of
 from throughtime.errors import ArgumentError
 from throughtime.heads import CRF
+from throughtime.layers.rest import at_rest
 from throughtime.metrics import (
     Scheme,
     Span,
@@ -93,58 +93,56 @@ class Tagger:
         self._vectors = torch.empty(0, self.model.words.width)
         self._known = 0  # words whose vectors are there
 
-    @torch.no_grad()
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
         """What is said of each sentence, in their order."""
-        found: list[Tagged | None] = [None] * len(sentences)
-        for places, features in self._read(sentences):
-            best = self.model.best(features)
-            shares = self.model.probabilities(features).gather(2, best[..., None])[..., 0].float().cpu().numpy()
-            numbers = best.cpu().numpy()
-            for place, row, share in zip(places, numbers, shares, strict=True):
-                length = len(sentences[place])
-                found[place] = self._tagged([self.tags[number] for number in row[:length].tolist()], share[:length])
-        return [one or Tagged([], np.zeros(0, np.float32), []) for one in found]
+        found = [Tagged([], np.zeros(0, np.float32), []) for _ in sentences]
+        with at_rest(self.model):
+            for places, features in self._read(sentences):
+                best = self.model.best(features)
+                shares = self.model.probabilities(features).gather(2, best[..., None])[..., 0].float().cpu().numpy()
+                for place, row, share in zip(places, best.tolist(), shares, strict=True):
+                    tags, entities = self._written(row[: len(sentences[place])])
+                    found[place] = Tagged(tags, share[: len(tags)], entities)
+        return found
 
-    @torch.no_grad()
+    def best(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+        """The tags of each sentence, as `tag` gives them; their probabilities are not worked out."""
+        found = [list[str]() for _ in sentences]
+        with at_rest(self.model):
+            for places, features in self._read(sentences):
+                for place, row in zip(places, self.model.best(features).tolist(), strict=True):
+                    found[place], _ = self._written(row[: len(sentences[place])])
+        return found
+
     def probabilities(self, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
         """p of every tag that was learned (T K) at each word of a sentence, given the sentence."""
         found = [np.zeros((0, len(self.tags)), np.float32) for _ in sentences]
-        for places, features in self._read(sentences):
-            shares = self.model.probabilities(features).float().cpu().numpy()
-            for place, row in zip(places, shares, strict=True):
-                found[place] = row[: len(sentences[place])].copy()
+        with at_rest(self.model):
+            for places, features in self._read(sentences):
+                shares = self.model.probabilities(features).float().cpu().numpy()
+                for place, row in zip(places, shares, strict=True):
+                    found[place] = row[: len(sentences[place])].copy()
         return found
 
-    def _tagged(self, tags: list[str], shares: NDArray[np.float32]) -> Tagged:
+    def _written(self, numbers: list[int]) -> tuple[list[str], list[Span]]:
+        """Tags by their numbers, as the scheme of the file writes them, and the entities in them."""
+        tags = [self.tags[number] for number in numbers]
         if self.scheme is None:
-            return Tagged(tags, shares, [])
+            return tags, []
         entities = spans(tags)
-        if self.learned != self.scheme:
-            tags = write_tags(entities, len(tags), self.scheme)
-        return Tagged(tags, shares, entities)
+        return tags if self.learned == self.scheme else write_tags(entities, len(tags), self.scheme), entities
 
     def _read(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[list[int], Padded]]:
         """What the head sees of some sentences at a time, and their places; sentences without words are left out."""
-        with self._at_work():
-            rows = self._rows(sentences)
-            for places in _parts([len(row) for row in rows]):
-                batch = Padded.of([torch.from_numpy(rows[place]) for place in places])
-                vectors = torch.nn.functional.embedding(batch.data, self._vectors).to(self._device)
-                yield places, self.model.features(batch.replace(vectors))
+        rows = self._rows(sentences)
+        for places in _parts([len(row) for row in rows]):
+            batch = Padded.of([torch.from_numpy(rows[place]) for place in places])
+            vectors = torch.nn.functional.embedding(batch.data, self._vectors).to(self._device)
+            yield places, self.model.features(batch.replace(vectors))
 
     @property
     def _device(self) -> torch.device:
         return self.model.words.embedding.weight.device
-
-    @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        training = self.model.training
-        self.model.eval()
-        try:
-            yield
-        finally:
-            self.model.train(training)
 
     def _rows(self, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.int64]]:
         """The places of words among the vectors, which are worked out for those that are new."""
@@ -173,7 +171,7 @@ class Tagger:
         """
         if (reason := self.waits) is not None:
             raise ArgumentError(f"{reason}: give it whole sentences")
-        with torch.no_grad(), self._at_work():
+        with at_rest(self.model):
             (row,) = self._rows([[word]])
             x = self._vectors[torch.from_numpy(row)].to(self._device)
             core = self.model.core
@@ -207,7 +205,7 @@ class Tagger:
         if not any(len(sentence) for sentence in sentences):
             raise ArgumentError("there are no words to judge a tagger by; give one at least")
         _check(sentences, tags)
-        said = [one.tags for one in self.tag(sentences)]
+        said = self.best(sentences)
         facts, tables = _judged(tags, said, self._names())
         if self.scheme is not None:
             entities = entity_scores(tags, said)
@@ -222,11 +220,11 @@ class Tagger:
         if self.scheme is None or self.learned == self.scheme:
             return self.tags
         types = sorted({span.type for tag in self.tags for span in spans([tag])})
-        letters = {letter for name in types for letter in _written(name, self.scheme)}
+        letters = {letter for name in types for letter in _writings(name, self.scheme)}
         return ["O", *sorted(letters)]
 
 
-def _written(name: str, scheme: Scheme) -> set[str]:
+def _writings(name: str, scheme: Scheme) -> set[str]:
     """All tags that entities of a type are written with."""
     cases = [[Span(name, 0, 1)], [Span(name, 0, 3)], [Span(name, 0, 1), Span(name, 1, 2)]]
     return {tag for entities in cases for tag in write_tags(entities, entities[-1].stop, scheme)}

@@ -12,6 +12,7 @@ from torch import Tensor
 from throughtime.data.batches import in_order
 from throughtime.data.encoders import Encoder
 from throughtime.errors import ArgumentError, plural
+from throughtime.layers.rest import at_rest
 from throughtime.metrics import class_scores, confusion_matrix, label_scores, negative_log_likelihood, star_scores
 from throughtime.models.bag import BagOfWords
 from throughtime.models.classifier import Classifier
@@ -115,20 +116,16 @@ class TextClassifier:
         """log p of every class, N K, in the order of the items."""
         return self.log_probabilities_encoded(self.encoded(items))
 
-    @torch.no_grad()
     def log_probabilities_encoded(self, sequences: Sequence[Tensor]) -> NDArray[np.float64]:
         """log p of every class, N K, for items given by their ids or numbers."""
-        training, device = self.model.training, next(self.model.parameters()).device
+        device = next(self.model.parameters()).device
         result = np.zeros((len(sequences), len(self.classes)))
-        self.model.eval()
-        try:
+        with at_rest(self.model):
             for places, batch in in_order(sequences, torch.zeros(len(sequences)), rows=ROWS):
                 parts = -(-batch.inputs.data.numel() // STEPS)  # so that long items take no more memory than short ones
                 groups = batch.split(parts)
                 for some, group in zip(np.array_split(places, len(groups)), groups, strict=True):
                     result[some] = self.model.log_probabilities(group.to(device).inputs).cpu().double().numpy()
-        finally:
-            self.model.train(training)
         return result
 
     def targets(self, labels: Sequence[tuple[str, ...]]) -> Tensor:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from throughtime.data.read import encoded
 from throughtime.data.units import Ids, Units
 from throughtime.errors import DataError
 from throughtime.layers import Window
+from throughtime.layers.rest import at_rest
 from throughtime.models.language import LanguageModel
 from throughtime.search import sample
 from throughtime.tally import Tally
@@ -132,22 +132,17 @@ class Writer:
         """How well a text is predicted. Raises `DataError` when it has no units."""
         return self.score_ids(self.units.encode(text), len(encoded(text)))
 
-    @torch.no_grad()
     def score_ids(self, ids: Ids, size: int) -> Scores:
         """How well a text of `size` bytes, given by its ids, is predicted."""
         if not len(ids):
             raise DataError("the text has no units to score; give a longer one")
         device = self.model.embedding.weight.device
-        training = self.model.training
-        self.model.eval()
-        try:
+        with at_rest(self.model):
             reading = Reading(ids, start=self.units.start, warm=self._memory())
             tally, state = Tally(0.0, 0), self._state_at(reading.begins)
             for chunk in reading:
                 part, state = self.model.loss(chunk.to(device), state)
                 tally = tally + part.detach()
-        finally:
-            self.model.train(training)
         return Scores(float(tally.total), tally.count, size, int((ids == self.units.unknown).sum()))
 
     def _memory(self) -> int:

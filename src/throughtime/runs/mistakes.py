@@ -76,8 +76,8 @@ class Items:
 
 def of_classifier(classifier: TextClassifier, given: Items, logs: NDArray[np.float64], wanted: Wanted) -> list[Mistake]:
     """The surest mistakes of a classifier, by log p of every class (N K)."""
-    from throughtime.inspect.attribution import at_rest
     from throughtime.inspect.mistakes import surest
+    from throughtime.layers.rest import at_rest
 
     wrongs, _ = surest(logs, given.truth, wanted.count)
     with at_rest(classifier.model):
@@ -117,7 +117,7 @@ class TaggedSentences:
 
 def of_tagger(tagger: Tagger, given: TaggedSentences, wanted: Wanted, notes: tuple[str, ...] = ()) -> Mistakes:
     """The sentences of which one tag is wrong and was given with most certainty; the words that mattered for it."""
-    from throughtime.inspect.attribution import at_rest
+    from throughtime.layers.rest import at_rest
 
     said = tagger.tag(given.tokens)
     places = list(_wrong_tags(given, said))
