@@ -12,7 +12,8 @@ from throughtime.data.clock import following
 from throughtime.data.tracks import Track
 from throughtime.data.windows import standardised
 from throughtime.errors import ArgumentError
-from throughtime.models.forecaster import Forecast, Forecaster, evaluating
+from throughtime.layers.rest import at_rest
+from throughtime.models.forecaster import Forecast, Forecaster
 from throughtime.models.frames import framed, unframed
 from throughtime.models.multistep import InStep, Walk
 
@@ -90,7 +91,7 @@ class ForecastStream:
         if self.forecaster.names.calendar and ahead is not None:
             known = torch.from_numpy(calendar_features(ahead))[None]
         history = standardised(row[None, None], self.forecaster.scale, 0)
-        with evaluating(model):
+        with at_rest(model):
             rows = framed(form, history, known)
             walk = model.read(rows.values, rows.known[:, :1], self.walk)
             outputs: Tensor = unframed(form, rows, model.run(walk, rows.known[:, 1:]))

@@ -1,7 +1,6 @@
 """A forecasting model together with its scales and the names of its columns: series in, what comes next out."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from throughtime.data.scale import Scale
 from throughtime.data.tracks import Track
 from throughtime.data.windows import Windows, standardised
 from throughtime.errors import ArgumentError, printable
+from throughtime.layers.rest import at_rest
 from throughtime.metrics.ahead import ErrorSums, ForecastScores
 from throughtime.models.multistep import Multistep
 from throughtime.models.reference_forecasts import Numbers, Reference
@@ -193,7 +193,7 @@ class Forecaster:
         return Forecast(values, quantiles, levels, times)
 
     def _outputs(self, history: Tensor, known: Tensor) -> Tensor:
-        with evaluating(self.model):
+        with at_rest(self.model):
             device = next(self.model.parameters()).device
             outputs: Tensor = self.model(history.to(device), known.to(device)).cpu()
         return outputs
@@ -237,15 +237,3 @@ class Forecaster:
         ahead = None if times is None else times[begin : begin + self.form.horizon]
         said = self.in_units(self._outputs(batch.history, batch.known)[0], ahead)
         return raw[: windows.context], raw[windows.context :], said
-
-
-@contextmanager
-def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """The model in evaluation and without gradients, for as long as this lasts."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(training)
