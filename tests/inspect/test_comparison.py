@@ -81,6 +81,11 @@ def test_a_page_asks_nothing_of_any_network_and_runs_our_script_alone():
         assert f"{kind}-src 'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'" in policy
 
 
+@pytest.mark.parametrize(("item", "items"), [("text", "200 texts that no"), ("series", "200 series that no")])
+def test_the_verdict_says_on_how_many_of_what(item, items):
+    assert items in page(replace(FOUND, item=item), title="some")
+
+
 def test_cells_carry_what_they_are_sorted_by():
     text = page(FOUND, title="some")
     body = text[text.index("<tbody>") : text.index("</tbody>")]

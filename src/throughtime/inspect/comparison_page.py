@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import NamedTuple
 
-from throughtime.errors import printable
+from throughtime.errors import plural, printable
 from throughtime.inspect.comparison import Comparison, Measure, Standing, cells, columns, signed, time_of
 from throughtime.inspect.maps import cut
 
@@ -81,6 +81,7 @@ def page(comparison: Comparison, *, title: str) -> str:
         title=printable(title),
         comparison=comparison,
         best=best,
+        items=plural(comparison.item),
         columns=[printable(column) for column in columns(comparison)],
         rows=[
             (one, list(zip(cells(comparison, one), keys(comparison, one), strict=True))) for one in comparison.standings
