@@ -12,6 +12,7 @@ import throughtime
 from throughtime.cli.main import run
 from throughtime.errors import ArgumentError, DataError
 from throughtime.estimators import SequenceTagger
+from throughtime.estimators.tagger import _divided
 
 NAMES, WORDS = ["Anna", "Bob", "Cleo"], ["sees", "and", "runs", "home"]
 
@@ -70,6 +71,16 @@ def test_the_score_is_of_tokens_or_of_entities(fitted):
     assert judge.score(*sentences(6, seed=1)) == 1.0
     with pytest.raises(ArgumentError, match="scoring is 'accuracy' or 'entity_f1'; got 'f1'"):
         judge.set_params(scoring="f1").score(X, y)
+
+
+def test_equal_sentences_are_not_on_both_sides():
+    X = [["Bob", "runs"], ["Anna", "sees"], ["Cleo", "runs", "home"], ["home"]] * 10
+    for seed in range(5):
+        learned, held = _divided(X, 12, seed)
+        assert sorted(learned + held) == list(range(40))
+        assert len(held) in (10, 20)
+        assert {tuple(X[row]) for row in learned}.isdisjoint(tuple(X[row]) for row in held)
+    assert _divided(X[::4], 2, 0) == (list(range(10)), [])  # all are equal
 
 
 def test_parts_of_speech_have_no_entities():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from throughtime.data.splits import shuffled
+from throughtime.data.splits import grouped
 from throughtime.errors import ArgumentError
 from throughtime.estimators.contract import RunEstimator
 from throughtime.estimators.trained import temporary_folder, train
@@ -105,15 +105,14 @@ class SequenceTagger(RunEstimator):
         """
         sentences, seed = _sentences(X, "X", "token"), self._seed()
         tags = _tags(y, sentences)
-        held = self._held_out_of(len(sentences))
-        order = shuffled(len(sentences), seed)
+        learned, held = _divided(sentences, self._held_out_of(len(sentences)), seed)
         with temporary_folder() as home:
-            path = _write(home / "train.conllu", sentences, tags, sorted(order[held:]))
-            valid = _write(home / "valid.conllu", sentences, tags, sorted(order[:held])) if held else path
+            path = _write(home / "train.conllu", sentences, tags, learned)
+            valid = _write(home / "valid.conllu", sentences, tags, held) if held else path
             values = {"train": path, "valid": valid, "column": "tag", "seed": seed}
-            recipe = self._recipe(Tag, values, len(sentences) - held)
+            recipe = self._recipe(Tag, values, len(learned))
             self.run_ = train(recipe, home, verbose=self.verbose)
-        self.classes_, self.held_out_ = np.array(self.run_.trained.tags), held
+        self.classes_, self.held_out_ = np.array(self.run_.trained.tags), len(held)
         return self
 
     def predict(self, X: Any) -> list[list[str]]:
@@ -179,6 +178,19 @@ def _tags(rows: Any, sentences: list[list[str]]) -> list[list[str]]:
         if len(words) != len(some):
             raise ArgumentError(f"X[{place}] has {len(words)} tokens and y[{place}] {len(some)} tags, not one each")
     return tags
+
+
+def _divided(sentences: list[list[str]], count: int, seed: int) -> tuple[list[int], list[int]]:
+    """Sentences to learn from and, about so many, that are held out; equal ones stay together."""
+    every = list(range(len(sentences)))
+    share = count / len(every)
+    if not share:
+        return every, []
+    try:
+        learned, held = grouped([tuple(words) for words in sentences], (1 - share, share), seed)
+    except ArgumentError:  # too few that differ
+        return every, []
+    return learned.tolist(), held.tolist()
 
 
 def _write(path: Path, sentences: list[list[str]], tags: list[list[str]], rows: Sequence[int]) -> Path:
