@@ -132,7 +132,7 @@ def test_what_is_no_series_is_refused(X, message):
 
 
 def test_settings_of_texts_are_refused():
-    with pytest.raises(ArgumentError, match="unit is of texts, and these are series of numbers; got word"):
+    with pytest.raises(ArgumentError, match=r"unit is of texts, not of \.ts files: leave it out; got word"):
         classifier(unit="word").fit(*waves(6))
 
 

@@ -11,7 +11,7 @@ import throughtime
 from throughtime import folder
 from throughtime.data.records import Layout
 from throughtime.errors import ArgumentError, DataError, RunError
-from throughtime.recipes import Classify
+from throughtime.recipes import Classify, class_checks
 from throughtime.recipes.labelled import divide
 from throughtime.recipes.read import make_recipe
 from throughtime.runs import Asked
@@ -176,17 +176,24 @@ def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(classify,
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"train": "x.ts", "unit": "word"}, "unit is of texts, and these are series of numbers; got word"),
-        ({"train": "x.ts", "text_column": "a"}, "text_column is of texts, and these are series of numbers; leave it"),
-        ({"windows": 2, "alphabet": "dna"}, "alphabet is of texts, and these are series of numbers"),
-        ({"id_column": "a", "embedding": 3}, "embedding is of texts, and these are series of numbers"),
+        ({"train": "x.ts", "unit": "word"}, "unit is of texts, not of .ts files: leave it out; got word"),
+        ({"train": "x.ts", "text_column": "a"}, "text_column is of tables of texts, not of .ts files: leave it out"),
+        ({"windows": 2, "alphabet": "dna"}, "alphabet is of texts, not of tables of series: leave it out; got dna"),
+        ({"id_column": "a", "embedding": 3}, "embedding is of texts, not of tables of times: leave it out; got 3"),
         ({"train": "x.npy", "word_dropout": 0.1}, "word_dropout needs units that can be unknown, which numbers cannot"),
-        ({"train": "x.ts", "vectors": "v"}, "vectors needs --unit word, for they are of words; got --unit None"),
-        ({"time_column": "a"}, "time_column is of numbers in time: give --id-column or --windows as well, or .ts"),
-        ({"value_columns": ["a"]}, "value_columns is of numbers in time: give --id-column or --windows as well"),
-        ({"train": "x.ts", "aligned": 3}, "aligned is of texts, and these are series of numbers; leave it out"),
+        ({"train": "x.ts", "vectors": "v"}, "vectors is of texts, not of .ts files: leave it out; got "),
+        ({"time_column": "a"}, "tables of times, not of tables of texts: leave it out, or give --id-column as well"),
+        ({"value_columns": ["a"]}, "leave it out, or give --id-column or --windows as well; got a"),
+        ({"order": "channel"}, "order is of tables of series, not of tables of texts: leave it out, or give --windows"),
+        ({"unit": "byte", "minimum_count": 3}, "minimum_count and maximum_vocab are of units that are learned, and"),
+        ({"unit": "byte", "maximum_vocab": 3}, "minimum_count and maximum_vocab are of units that are learned, and"),
+        ({"train": "x.fa", "label_file": "y", "header_separator": ","}, "--label-file has them: leave one of them out"),
+        ({"train": "x.ts", "aligned": 3}, "aligned is of texts, not of .ts files: leave it out; got 3"),
         ({"core": "bag", "aligned": 3}, "aligned is for cores that know places, and a bag does not; got 3"),
-        ({"windows": 2, "time_column": "a"}, "time_column is of rows that are times, and with --windows a row is"),
+        (
+            {"windows": 2, "time_column": "a"},
+            "time_column is of tables of times, not of tables of series: leave it out",
+        ),
         ({"windows": 0}, "windows does not fit: input should be greater than or equal to 1; got 0"),
         ({"windows": 2, "order": "row"}, "order does not fit: input should be 'time' or 'channel'"),
     ],
@@ -197,6 +204,47 @@ def test_a_setting_of_another_kind_is_named(settings, says):
         make_recipe(Classify, {"train": "x.csv"} | settings)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+GIVEN = {  # a value of each setting of reading
+    "header": True,
+    "label_file": "labels.csv",
+    "unit": "character",
+    "minimum_count": 3,
+    "maximum_vocab": 9,
+    "windows": 2,
+    "order": "channel",
+    "embedding": 3,
+    "aligned": 4,
+    "alphabet": "dna",
+    "value_columns": ["a"],
+}
+KINDS = {
+    class_checks.TABLE: {"train": "x.csv"},
+    class_checks.FASTA: {"train": "x.fa.gz"},
+    class_checks.TS: {"train": "x.ts"},
+    class_checks.NPY: {"train": "x.npy"},
+    class_checks.TIMES: {"train": "x.csv", "id_column": "a"},
+    class_checks.ROWS: {"train": "x.csv", "windows": 3},
+}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, class_checks.FOLDER])
+def test_what_a_kind_of_data_does_not_take_is_refused_and_all_else_is_taken(tmp_path, kind):
+    given = KINDS.get(kind, {"train": tmp_path})
+    for name, kinds in class_checks.READ.items():
+        if name in ("id_column", "windows") and kind in (class_checks.TABLE, class_checks.TIMES):
+            continue  # makes it a table of another kind
+        if name == "vectors" and "unit" not in given:
+            given = {**given, "unit": "word" if kind in class_checks.TEXTS else None}
+        several = {"labels": "multiple"} if name == "separator" else {}
+        values = {**given, name: GIVEN.get(name, "b"), **several}
+        if kind in kinds:
+            class_checks.check_kind(make_recipe(Classify, values), kind)
+            continue
+        with pytest.raises(ArgumentError, match=f"{name} is of .*, not of ({kind}|tables of texts): leave") as error:
+            make_recipe(Classify, values).data()
+        assert "\n" not in str(error.value)
 
 
 def test_what_is_read_decides_what_it_is_cut_into():
@@ -221,7 +269,7 @@ def test_what_is_read_decides_what_it_is_cut_into():
     ("body", "options", "says"),
     [
         ("@classLabel true a\n@data\n1,2:a\n3,4:a\n", {}, "has one class only, 'a': nothing is to be told apart"),
-        ("@classLabel true a b\n@data\n1,2:a\n3,?:b\n", {}, "line 4, channel 0, value 2: the value is missing, and"),
+        ("@classLabel true a b\n@data\n1,2:a\n3,?:b\n", {}, "line 4, channel 0, value 2: the value is missing; fill in what"),
         ("@classLabel true a b\n@data\n1,2:a\n3,inf:b\n", {}, "line 4, channel 0, value 2: the value is infinite"),
         ("@classLabel true a b\n@data\n1,2:a\n3,:b\n", {}, "line 4, channel 0, value 2: the value is missing"),
         ("@classLabel true a b\n@data\n:a\n3:b\n", {}, "line 3, channel 0, value 1: the value is missing"),
@@ -339,7 +387,7 @@ def test_what_cannot_be_predicted_is_one_line(run, classify, tmp_path):
     assert answers(run, classify(), gaps, missing="skip")[1:2] == (["4"],)
     with pytest.raises(ArgumentError, match="series 1 has 1 channels; give 2 a time"):
         answers(run, classify(), ts(tmp_path / "one.ts", [(SERIES[0][0][:, :1], "up")]))
-    with pytest.raises(ArgumentError, match="--text-column is of texts, and this run is of series of numbers; got 'x'"):
+    with pytest.raises(ArgumentError, match="--text-column x means nothing to a classifier of series: leave it out"):
         answers(run, classify(), gaps, column="x")
     (tmp_path / "some.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=r"some.csv is not read as series; give .ts or .npy, or tell which columns"):
@@ -384,9 +432,12 @@ def test_a_line_that_does_not_fit_leaves_the_series_as_it_was(run, classify):
         ("1,2,3", "3 numbers; give"),
         ("1,x", "'1,x' does not read as numbers; give such as 0.5, -1, or JSON"),
         ("[1, [2]]", "does not read as numbers"),
-        ("[1, null]", "has what is not finite; fill it in, or leave the line out"),
+        ("[1, null]", r"has what is not finite in single precision \(3.4e38\); fill it in, or leave the line out"),
         ("1_0,2", "does not read as numbers"),
         ("1,nan", "has what is not finite"),
+        ("1,", "has what is not finite"),
+        ("1e300,0", "has what is not finite in single precision"),
+        ("3e38,-3e38", "the answer is no number|is too far from what was learned"),
         ("[" * 2000, "does not read as numbers"),
     ):
         with pytest.raises(DataError, match=says) as raised:

@@ -23,7 +23,7 @@ def written(path, rows, names=("text", "label")):
 
 
 def classify(path, **changes):
-    return Classify(train=path, core="average", minimum_count=1, epochs=1, **changes)
+    return Classify(**{"train": path, "core": "average", "minimum_count": 1, "epochs": 1} | changes)
 
 
 def read(parts, name):
@@ -123,7 +123,7 @@ def test_series_come_through(tmp_path):
     values = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
     rows = [[*map(repr, row.tolist()), "up" if i % 2 else "down, far"] for i, row in enumerate(values)]
     path = written(tmp_path / "moves.csv", rows, [*"abcdef", "move"])
-    recipe = classify(path, windows=2, label_column="move")
+    recipe = classify(path, windows=2, label_column="move", minimum_count=2)
     parts = divide(recipe, Given(path), tmp_path / "out")
     read = [one for name in parts.files for one in parts.recipe.read(parts.files[name]).records]
     assert sorted(one.item.tobytes() for one in read) == sorted(row.tobytes() for row in values)

@@ -26,6 +26,9 @@ from throughtime.trials.tune import Search, open_study
 SPACE = (Real("learning_rate", 1e-3, 0.1, ratios=True), Whole("embedding", 2, 6), Choice("pool", ("mean", "maximum")))
 
 
+NUMBERS = {"text_column": None, "label_column": None, "minimum_count": 2}  # in time: nothing is told of texts
+
+
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     chance, home = random.Random(0), tmp_path_factory.mktemp("tune")
@@ -301,7 +304,7 @@ def test_what_is_given_is_not_searched(recipe):
     names = [one.name for one in searched(recipe, {"core", "hidden"})]
     assert "learning_rate" in names
     assert {"core", "hidden"}.isdisjoint(names)
-    letters = settings_of(recipe, {"unit": "byte", "word_dropout": None})
+    letters = settings_of(recipe, {"unit": "byte", "word_dropout": None, "minimum_count": 2})
     assert "word_dropout" not in [one.name for one in searched(letters, ())]
     with pytest.raises(ArgumentError, match=r"nothing is left to search: core, .* are given; leave out those"):
         searched(recipe, {one.name for one in searched(recipe, ())})
@@ -312,8 +315,8 @@ def test_what_is_given_is_not_searched(recipe):
 @pytest.mark.parametrize(
     ("settings", "left"),
     [
-        ({"train": "some.ts"}, {"core", "hidden", "layers", "pool"}),
-        ({"train": "some.csv", "windows": 2, "core": "convolution"}, {"hidden", "pool"}),
+        ({"train": "some.ts", **NUMBERS}, {"core", "hidden", "layers", "pool"}),
+        ({"train": "some.csv", **NUMBERS, "windows": 2, "core": "convolution"}, {"hidden", "pool"}),
         ({"core": "convolution"}, {"hidden", "word_dropout", "pool"}),
         ({"core": "average"}, {"word_dropout", "pool"}),
         ({"core": "bag"}, {"word_dropout"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
+from throughtime.errors import ArgumentError
 from throughtime.recipes.cells import CellName
 
 if TYPE_CHECKING:
@@ -12,16 +13,38 @@ if TYPE_CHECKING:
 WITHOUT_UNKNOWN = (None, "subword", "byte")  # units
 WIDEST = 1024  # steps that a filter may see
 DEEPEST, WIDEST_LAYER = 64, 65536  # hidden layers of a bag of words, and their units
-# Settings of one kind of data alone:
-OF_TEXTS = ("aligned", "text_column", "alphabet", "header_separator", "maximum_vocab", "vectors", "embedding")
-OF_SERIES = ("id_column", "time_column", "value_columns", "windows")
+TABLE, FOLDER, FASTA = "tables of texts", "folders of texts", "FASTA files"
+TS, NPY, TIMES, ROWS = ".ts files", ".npy files", "tables of times", "tables of series"
+TEXTS, TABLES = (TABLE, FOLDER, FASTA), (TABLE, TIMES, ROWS)
+READ = {  # settings of reading, and of what kinds of data each is
+    "text_column": (TABLE,),
+    "label_column": (*TABLES, FASTA),
+    "group_column": TABLES,
+    "header": (*TABLES, FASTA),
+    "separator": (*TABLES, FASTA, TS, NPY),
+    "label_file": (FASTA, NPY),
+    "header_separator": (FASTA,),
+    "alphabet": TEXTS,
+    "id_column": (TIMES, ROWS),
+    "time_column": (TIMES,),
+    "value_columns": (TIMES, ROWS),
+    "windows": (ROWS,),
+    "order": (ROWS,),
+    "unit": TEXTS,
+    "minimum_count": TEXTS,
+    "maximum_vocab": TEXTS,
+    "vectors": TEXTS,
+    "embedding": TEXTS,
+    "aligned": TEXTS,
+}
+WAYS = {"--id-column": TIMES, "--windows": ROWS}  # that make a table one of numbers
 
 
 def check(recipe: Classify) -> None:
     """Raises `ValueError` for settings that do not go together."""
+    check_kind(recipe, kind_read(recipe))
     _consistent(recipe)
     _of_a_bag(recipe)
-    _read_as_one_kind(recipe)
 
 
 def _consistent(recipe: Classify) -> None:
@@ -30,10 +53,6 @@ def _consistent(recipe: Classify) -> None:
         raise ValueError(f"separator is for --labels multiple; got --labels {recipe.labels}")
     if (recipe.smoothing or recipe.balanced) and recipe.labels != "single":
         raise ValueError(f"smoothing and balanced are for --labels single; got --labels {recipe.labels}")
-    if recipe.vectors and recipe.unit != "word":
-        raise ValueError(f"vectors needs --unit word, for they are of words; got --unit {recipe.unit}")
-    if recipe.frozen_updates and not recipe.vectors:
-        raise ValueError(f"frozen_updates needs --vectors; got {recipe.frozen_updates} and none")
     if not recurrent and (recipe.layers > 1 or not recipe.both or recipe.pool == "last"):
         raise ValueError(f"layers, --no-both and --pool last are for recurrent cores; got --core {recipe.core}")
     if recipe.core in ("average", "bag") and recipe.hidden != 128:
@@ -69,17 +88,35 @@ def _of_a_bag(recipe: Classify) -> None:
         )
 
 
-def _read_as_one_kind(recipe: Classify) -> None:
-    """Settings of texts are not given of series, nor those of series of texts."""
-    settings = recipe.model_fields_set - {"unit", "word_dropout"}
-    told = [
-        name for name in (OF_TEXTS if recipe.of_series else OF_SERIES) if name in settings and getattr(recipe, name)
-    ]
-    if recipe.of_series and recipe.unit:
-        raise ValueError(f"unit is of texts, and these are series of numbers; got {recipe.unit}")
-    if told and recipe.of_series:
-        raise ValueError(f"{told[0]} is of texts, and these are series of numbers; leave it out")
-    if told:
-        raise ValueError(f"{told[0]} is of numbers in time: give --id-column or --windows as well, or .ts or .npy")
-    if recipe.windows and recipe.time_column:
-        raise ValueError("time_column is of rows that are times, and with --windows a row is a series; leave it out")
+def kind_read(recipe: Classify) -> str:
+    """What kind of data is read, by a file's name and the settings; a folder is a table until it is looked at."""
+    from throughtime.data.lines import kind_of
+    from throughtime.data.sources import content_of
+
+    content = content_of(recipe.train)
+    if content == "series":
+        return TS if kind_of(recipe.train) == ".ts" else NPY
+    if content == "sequences":
+        return FASTA
+    if recipe.windows is not None:
+        return ROWS
+    return TABLE if recipe.id_column is None else TIMES
+
+
+def check_kind(recipe: Classify, kind: str) -> None:
+    """Raises `ArgumentError` for a setting of other kinds of data than are read, which would mean nothing."""
+    fields = type(recipe).model_fields
+    for name, kinds in READ.items():
+        value = getattr(recipe, name)
+        if kind not in kinds and value != fields[name].default:
+            of = "texts" if kinds == TEXTS else ", ".join(kinds)
+            ways = [way for way, other in WAYS.items() if kind == TABLE and other in kinds]
+            way = f", or give {' or '.join(ways)} as well" if ways else ""
+            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            raise ArgumentError(f"{name} is of {of}, not of {kind}: leave it out{way}; got {shown:.80}")
+    if recipe.label_file and recipe.header_separator:
+        raise ArgumentError(
+            "header_separator is of labels in headers, and --label-file has them: leave one of them out"
+        )
+    if recipe.unit == "byte" and (recipe.minimum_count != fields["minimum_count"].default or recipe.maximum_vocab):
+        raise ArgumentError("minimum_count and maximum_vocab are of units that are learned, and bytes are not")

@@ -208,9 +208,14 @@ class Classify(Training):
         return learned(self, self.divided())
 
     def divided(self) -> Divided:
-        """The examples to learn from and those that are held out. Raises `DataError` as `data` does."""
+        """The examples to learn from and those that are held out.
+
+        Raises `DataError` as `data` does, `ArgumentError` for a setting that a folder does not take.
+        """
         from throughtime.recipes.labelled import divide
 
+        if self.train.is_dir():
+            class_checks.check_kind(self, class_checks.FOLDER)
         other = self.read(self.valid) if self.valid else None
         return divide(self.read(self.train), other, self.labels, held_out=self.held_out, seed=self.seed)
 
