@@ -87,7 +87,7 @@ def test_the_words_that_mattered_for_a_tag(home, tmp_path, capsys):
         (["--page", "page.pdf"], "--page is an .html file; got 'page.pdf'"),
         (["--page", "nowhere/page.html"], "there is no folder nowhere"),
         (["--count", "0"], "count must be from 1 to 1,000 mistakes; got 0"),
-        (["--text-column", "text"], "--text-column and --label-column are of --data, which is not given"),
+        (["--text-column", "text"], "--text-column text is for --data, which is not given"),
         (["--data", "none.csv"], "no such file"),
     ],
 )
@@ -101,9 +101,9 @@ def test_a_run_that_chooses_among_nothing_has_no_mistakes(tiny, tmp_path, capsys
     next(stream := fit(tiny(), tmp_path / "run"))
     stream.close()
     spoken = refused(capsys, "mistakes", tmp_path / "run")
-    assert "mistakes is for models that choose among classes or tags, and" in spoken
+    assert "mistakes is for classifiers of sequences and for taggers, and" in spoken
     words = ["evaluate", tmp_path / "run", "--confusion", tmp_path / "c.svg"]
-    assert "--confusion is for one class of several an item" in refused(capsys, *words)
+    assert "--confusion means nothing to a language model" in refused(capsys, *words)
 
 
 def test_evaluate_tells_how_sure_one_may_be_and_draws_it(home, tmp_path, capsys):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 import throughtime
 from throughtime import Perceptron, folder
 from throughtime.cli.main import run
+from throughtime.data.scale import Scale
 from throughtime.data.toys import make_toy
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.recipes.read import make_recipe
@@ -219,7 +221,7 @@ def test_the_commands_know_a_run_of_it(home, grid, tmp_path, capsys):
     assert (status, facts["rows"], facts["skipped_rows"]) == (0, 5, 0)
     assert set(facts["classes"]) == {"near", "far"}
     status, out, err = ran(capsys, "evaluate", home, "--data", grid)
-    assert "rows          49" in out
+    assert re.search(r"^rows +49$", out, re.MULTILINE)
     assert "the label is column 'place'" in err
     bare = written(tmp_path / "bare.csv", [(1, 0.5), (5, 6)], None)
     status, out, err = ran(capsys, "predict", home, bare, "--probabilities")
@@ -266,12 +268,45 @@ def test_a_line_is_answered_at_once(home):
     assert live.take("\n") is None
     for line, message in [
         ("1\n", "the line has 1, and 2 numbers are wanted: x, y"),
-        ("1 two\n", "'two' is no finite number"),
-        ("1 inf\n", "'inf' is no finite number"),
-        ("1 1_0\n", "'1_0' is no finite number"),
+        ("1 two\n", "'1 two' does not read as numbers"),
+        ("1 inf\n", "'1 inf' has what is not finite in single precision"),
+        ("1 1_0\n", "'1 1_0' does not read as numbers"),
     ]:
         with pytest.raises(DataError, match=message):
             live.take(line)
+
+
+def test_a_line_that_is_too_far_off_is_refused_as_any_other(home):
+    recipe, reader = Perceptron(train="x.csv"), throughtime.load(home)
+    reader.scale = Scale(np.zeros(2), np.full(2, 1e-9))
+    with pytest.raises(DataError, match="3e\\+38 is too far from what was learned"):
+        application_of(recipe).stream(reader, recipe).take("3e38, 0")
+
+
+def test_how_sure_one_may_be_is_told_and_drawn_of_classes(home, grid, tmp_path, capsys):
+    words = ["evaluate", home, "--data", grid, "--reliability", tmp_path / "r.svg"]
+    status, out, _ = ran(capsys, *words, "--confusion", tmp_path / "c.svg")
+    assert status == 0
+    assert {"accuracy, 95 %", "calibration error", "temperature"} <= {row.split("  ")[0] for row in out.splitlines()}
+    assert min((tmp_path / name).stat().st_size for name in ("r.svg", "c.svg")) > 1000
+
+
+def test_a_block_is_bounded_by_its_classes(home, grid, monkeypatch):
+    monkeypatch.setattr("throughtime.runs.asked.MOST_SHARES", 20)  # of two classes each: ten rows
+    recipe = Perceptron(train="x.csv")
+    blocks = list(application_of(recipe).predict(throughtime.load(home), recipe, Asked(file=grid)))
+    assert [len(block) for block in blocks] == [10, 10, 10, 10, 9]
+    assert [said.row for block in blocks for said in block] == list(range(2, 51))
+
+
+def test_rows_that_lack_something_are_left_out_of_predictions_when_asked(home, tmp_path, capsys):
+    path = written(tmp_path / "gaps.csv", [(1, 2), ("", 2), (3, 1)], ("x", "y"))
+    status, _, err = ran(capsys, "predict", home, path)
+    assert status == 2
+    assert "leave such rows out with --missing skip" in err
+    status, out, err = ran(capsys, "predict", home, path, "--missing", "skip")
+    assert (status, len(out.splitlines())) == (0, 3)
+    assert "3 rows, 1 of them skipped" in err
 
 
 def test_numbers_go_through_the_commands(plane, tmp_path, capsys):
@@ -288,6 +323,13 @@ def test_numbers_go_through_the_commands(plane, tmp_path, capsys):
     live = application.stream(throughtime.load(tmp_path / "run"), recipe)
     assert live.plain(live.take("1 2")) == f"{live.take('1 2')['number']:.8g}"
     assert "a number, place" in application.rows(application.Facts(**facts_in(tmp_path / "run")), recipe, 3)["answers"]
+    for words in (
+        ["predict", tmp_path / "run", plane, "--probabilities"],
+        ["evaluate", tmp_path / "run", "--confusion", tmp_path / "c.svg"],
+    ):
+        status, _, err = ran(capsys, *words)
+        assert status == 2
+        assert "means nothing to a perceptron whose answers are numbers: leave it out" in err
     status, _, err = ran(capsys, "show", tmp_path / "run", "--boundary", tmp_path / "b.png")
     assert status == 2
     assert "it foretells a number, and a boundary is between classes" in err
@@ -309,7 +351,9 @@ def test_what_is_no_file_is_refused(home, asked):
 
 def test_a_column_of_texts_is_refused(home, grid):
     recipe = Perceptron(train="x.csv")
-    with pytest.raises(ArgumentError, match="a perceptron reads the columns x, y; leave --text-column x out"):
+    with pytest.raises(
+        ArgumentError, match="--text-column x means nothing to a perceptron, which reads rows of numbers"
+    ):
         application_of(recipe).predict(throughtime.load(home), recipe, Asked(file=grid, column="x"))
 
 

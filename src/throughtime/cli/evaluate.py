@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -45,10 +45,8 @@ def command(words: list[str]) -> int:
     from throughtime import folder
     from throughtime.runs import Asked, application_of, find_whole, recipe_of
 
-    for name in ("text_column", "label_column", "missing"):
-        value = getattr(options, name)
-        if value is not None and options.data is None:
-            raise ArgumentError(f"--{name.replace('_', '-')} {value} is for --data, which is not given")
+    if options.data is None:
+        refuse_of_data(options)
     home = find_whole(options.run)
     recipe = recipe_of(home)
     for name, for_whom in (("text", "language models"), ("data", "all other models"), ("episodes", "policies")):
@@ -56,18 +54,17 @@ def command(words: list[str]) -> int:
             way_out = f"give --{recipe.judged_by[0]}" if recipe.judged_by else "give none"
             raise ArgumentError(f"--{name} is for {for_whom}, and {options.run} holds {recipe.makes}: {way_out}")
     folder.check_files(home)
+    wanted = _pictures(options)
     asked = Asked(
         options.text or options.data,
         column=options.text_column,
         label_column=options.label_column,
         missing=options.missing,
         episodes=options.episodes,
+        pictures=tuple(wanted),
     )
-    wanted = _pictures(options)
     judged = application_of(recipe).evaluate(home, recipe, asked)
     for name, path in wanted.items():
-        if name not in judged.pictures:
-            raise ArgumentError(f"--{name} is for one class of several an item, which {options.run} does not give")
         judged.pictures[name](path)
     sys.stderr.writelines(f"{note}\n" for note in judged.notes)
     if options.json:
@@ -76,6 +73,13 @@ def command(words: list[str]) -> int:
     width = max(len(name) for name in judged.rows)
     sys.stdout.writelines(f"{name:<{width}}  {value}\n" for name, value in judged.rows.items())
     return 0
+
+
+def refuse_of_data(options: Any) -> None:
+    """Raises `ArgumentError` for options that say how --data is read, where there is none."""
+    for name in ("text_column", "label_column", "missing"):
+        if (value := getattr(options, name)) is not None:
+            raise ArgumentError(f"--{name.replace('_', '-')} {value} is for --data, which is not given")
 
 
 def _pictures(options: Options) -> dict[str, Path]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from throughtime.cli.evaluate import refuse_of_data
 from throughtime.cli.parse import parse
 from throughtime.errors import ArgumentError, StorageError, printable
 
@@ -25,6 +26,10 @@ class Options:
         str | None, tyro.conf.arg(help="of --data: the column of texts or tokens (else as in training)")
     ] = None
     label_column: Annotated[str | None, tyro.conf.arg(help="of --data: the column of labels or tags")] = None
+    missing: Annotated[
+        Literal["refuse", "skip"] | None,
+        tyro.conf.arg(help="of --data: rows without a text or label (as in training, if not given)"),
+    ] = None
     count: Annotated[int, tyro.conf.arg(help="how many mistakes")] = 20
     by: Annotated[
         Literal["occlusion", "gradients"],
@@ -39,13 +44,13 @@ def command(words: list[str]) -> int:
     options = parse(Options, words, "mistakes")
     if options.page is not None:
         _check_page(options.page)
-    if options.data is None and (options.text_column or options.label_column):
-        raise ArgumentError("--text-column and --label-column are of --data, which is not given")
+    if options.data is None:
+        refuse_of_data(options)
     from throughtime.runs import Asked
     from throughtime.runs.mistakes import Wanted, mistakes_of
 
     wanted = Wanted(options.count, options.by)
-    asked = Asked(options.data, column=options.text_column, label_column=options.label_column)
+    asked = Asked(options.data, column=options.text_column, label_column=options.label_column, missing=options.missing)
     found = mistakes_of(options.run, asked, wanted)
     sys.stderr.writelines(f"{printable(note)}\n" for note in found.told)
     if options.page is not None:

@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -25,6 +25,10 @@ class Options:
     text_column: Annotated[
         str | None, tyro.conf.arg(help="the column of texts or tokens, by name or number (else as in training)")
     ] = None
+    missing: Annotated[
+        Literal["refuse", "skip"] | None,
+        tyro.conf.arg(help="of numbers: rows or series that lack one (as in training, if not given)"),
+    ] = None
     probabilities: Annotated[bool, tyro.conf.arg(help="of every class")] = False
     json: Annotated[bool, tyro.conf.arg(help="JSON lines")] = False
 
@@ -39,7 +43,12 @@ def command(words: list[str]) -> int:
     folder.check_files(home)
     recipe = recipe_of(home)
     application = application_of(recipe)
-    asked = Asked(options.file, column=options.text_column, probabilities=options.probabilities)
+    asked = Asked(
+        options.file,
+        column=options.text_column,
+        missing=options.missing,
+        probabilities=options.probabilities,
+    )
     answers = application.predict(application.load(home, recipe), recipe, asked)
     shown = _safe if sys.stdout.isatty() else str  # a name from a file steers no terminal, and a file gets it whole
     done = 0

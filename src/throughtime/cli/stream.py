@@ -111,7 +111,7 @@ def _say(live: "Live", line: str, lines: Lines, *, json_lines: bool) -> bool:
         return False
     terminal = sys.stdout.isatty()
     if json_lines:
-        said = json.dumps({"line": lines.number, **facts}, ensure_ascii=terminal)
+        said = json.dumps({"line": lines.number, **facts}, ensure_ascii=terminal, allow_nan=False)
     else:  # a name from a file steers no terminal
         said = live.plain(facts)
         said = "\n".join(printable(row.expandtabs()) for row in said.split("\n")) if terminal else said

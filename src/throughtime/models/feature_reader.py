@@ -110,7 +110,7 @@ class FeatureReader:
             self.model.train(training)
         return np.concatenate(found) if found else np.zeros((0, len(self.classes or " ")))
 
-    def numbers(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    def numbers(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
         """The numbers that outputs N 1 stand for, in the units of the label."""
         assert self.target is not None
         return self.target.undo(outputs)[:, 0]
@@ -120,9 +120,12 @@ class FeatureReader:
 
         Raises `ArgumentError` when there are none.
         """
+        return self.score_outputs(self.outputs(values), targets)
+
+    def score_outputs(self, found: NDArray[np.float64], targets: NDArray[Any]) -> FeatureScore:
+        """The same from what `outputs` gave for these rows."""
         if not len(targets):
             raise ArgumentError("there are no rows to judge a perceptron by; give one at least")
-        found = self.outputs(values)
         if self.classes is None:
             return FeatureScore(len(targets), self._distance(found[:, 0] - targets), self._errors(found, targets), {})
         matrix = confusion_matrix(targets, found.argmax(1), len(self.classes))
@@ -138,7 +141,7 @@ class FeatureReader:
         losses = rest**2 if delta is None else np.where(far <= delta, rest**2 / 2, delta * (far - delta / 2))
         return float(losses.mean())
 
-    def _errors(self, found: NDArray[np.float64], targets: NDArray[np.float64]) -> dict[str, Any]:
+    def _errors(self, found: NDArray[np.float64], targets: NDArray[Any]) -> dict[str, Any]:
         """How far numbers are off, in the units of the label, and which share of their variance is explained."""
         truth, said = self.numbers(targets[:, None]), self.numbers(found)
         spread = float(((truth - truth.mean()) ** 2).sum())

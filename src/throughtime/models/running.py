@@ -44,6 +44,15 @@ class Running:
         self._first, self._device = self.stream.state, next(model.parameters()).device
         self.steps, self._pooled = 0, torch.zeros(0)
 
+    @property
+    def state(self) -> tuple[Any, int, Tensor]:
+        """All that it remembers of the series: set it to go on from there."""
+        return self.stream.state, self.steps, self._pooled
+
+    @state.setter
+    def state(self, state: tuple[Any, int, Tensor]) -> None:
+        self.stream.state, self.steps, self._pooled = state
+
     def begin(self) -> None:
         """A new series."""
         self.stream.state, self.steps = self._first, 0

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from throughtime.errors import ArgumentError, DataError, plural
 from throughtime.recipes.classify import Classify
-from throughtime.runs.asked import Asked
+from throughtime.runs.asked import Asked, most_held
+from throughtime.runs.numbers import check_answer, numbers_in
+from throughtime.runs.shown import csv_row
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from throughtime.data.encoders import SeriesEncoder
     from throughtime.data.records import Source
     from throughtime.data.sources import Reading
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
     from throughtime.models.text_classifier import Prediction, TextClassifier
 
 BLOCK = 4096  # items held at a time
-WANTED = "give one with an item a row (.csv .tsv .jsonl .parquet .txt), or .fasta, .ts, .npy"
+WANTED = "one with an item a row (.csv .tsv .jsonl .parquet .txt), or .fasta, .ts, .npy"
 
 
 class Said(NamedTuple):
@@ -34,6 +31,11 @@ class Said(NamedTuple):
 
     row: int | str
     prediction: Prediction
+
+
+def reads(recipe: Classify) -> str:
+    """What a run is, for people who ask it for what it has no use for."""
+    return f"a classifier of {plural(recipe.item)}{' with several labels' if recipe.labels == 'multiple' else ''}"
 
 
 def of_file(trained: TextClassifier, recipe: Classify, asked: Asked) -> Source[Any]:
@@ -44,13 +46,8 @@ def of_file(trained: TextClassifier, recipe: Classify, asked: Asked) -> Source[A
     from throughtime.data.examples import open_examples
     from throughtime.data.lines import kind_of
 
-    file = asked.file
-    if file is None or file.is_dir() or str(file) == "-":
-        raise ArgumentError(f"{file} is no file; {WANTED}")
-    if asked.column is not None and recipe.of_series:
-        raise ArgumentError(
-            f"--text-column is of texts, and this run is of series of numbers; got {asked.column!a:.80}"
-        )
+    file = asked.path(WANTED)
+    asked.only(reads(recipe), "probabilities", "missing" if recipe.of_series else "column")
     column = asked.column or (None if kind_of(file) == ".txt" else recipe.text_column)
     reading = recipe.model_copy(update={"text_column": column}).reading(labelled=False)
     if not recipe.of_series:
@@ -87,7 +84,7 @@ class ClassAnswers:
 
     def __init__(self, classifier: TextClassifier, source: Source[Any], *, every: bool = False) -> None:
         self.classifier, self.source, self.every, self.item = classifier, source, every, classifier.encoder.item
-        self.head: str | None = _csv(["row", "label", "probability", *(classifier.classes if every else [])])
+        self.head: str | None = csv_row(["row", "label", "probability", *(classifier.classes if every else [])])
         self.items = self.units = self.unknown = 0
 
     @property
@@ -97,7 +94,8 @@ class ClassAnswers:
 
     def __iter__(self) -> Iterator[list[Said]]:
         stream, encoder = iter(self.source), self.classifier.encoder
-        while block := list(islice(stream, BLOCK)):
+        most = most_held(BLOCK, len(self.classifier.classes))
+        while block := list(islice(stream, most)):
             sequences = self.classifier.encoded([record.item for record in block])
             self.items += len(block)
             self.units += sum(sequence.shape[0] for sequence in sequences)
@@ -132,14 +130,7 @@ class ClassAnswers:
 @lru_cache(maxsize=4096)
 def _cell(text: str) -> str:
     """A cell of a row of CSV; labels come again and again."""
-    return _csv(["", text])[1:]
-
-
-def _csv(cells: list[Any]) -> str:
-    """A row of CSV."""
-    row = StringIO()
-    csv.writer(row, lineterminator="").writerow(cells)
-    return row.getvalue()
+    return csv_row(["", text])[1:]
 
 
 class TextLive:
@@ -172,12 +163,17 @@ class SeriesLive:
         """The labels of a series, and the probability of every class."""
         if not line.strip():
             return None
-        values = _numbers(line)
+        values = numbers_in(line)
         if self.width == 1 and values.ndim == 1:
             values = values[:, None]
         if values.ndim != 2 or values.shape[1] != self.width or not len(values):
             raise DataError(f"numbers of shape {list(values.shape)}; give {self.wants}")
-        return _facts(self.classifier.predict([values])[0])
+        try:
+            said = self.classifier.predict([values])[0]
+        except ArgumentError as error:
+            raise DataError(str(error)) from None
+        check_answer(list(said.probabilities.values()), "series")
+        return _facts(said)
 
     def plain(self, facts: dict[str, Any]) -> str:
         """The labels, and how sure they are."""
@@ -201,34 +197,22 @@ class EventsLive:
         if not line.strip():
             self.running.begin()
             return None
-        values = _numbers(line).reshape(-1)
+        values = numbers_in(line).reshape(-1)
         if len(values) != self.width:
             raise DataError(f"{len(values)} numbers; give {self.wants}")
-        x = self.classifier.encoded([values[None]])[0][0]
-        said = self.classifier.said(self.running.step(x).double().cpu().numpy()[None])[0]
+        before = self.running.state
+        try:
+            x = self.classifier.encoded([values[None]])[0][0]
+            said = self.classifier.said(self.running.step(x).double().cpu().numpy()[None])[0]
+            check_answer(list(said.probabilities.values()), "numbers")
+        except (ArgumentError, DataError) as error:
+            self.running.state = before
+            raise DataError(str(error)) from None
         return {"time": self.running.steps, **_facts(said)}
 
     def plain(self, facts: dict[str, Any]) -> str:
         """The labels, and how sure they are."""
         return _plain(facts)
-
-
-def _numbers(line: str) -> NDArray[Any]:
-    """The numbers in a line: JSON, or with commas or white space between. Raises `DataError` for anything else."""
-    import numpy as np
-
-    try:
-        values = json.loads(line) if line.lstrip().startswith("[") else line.replace(",", " ").split()
-        if not isinstance(values, list) or "_" in line:
-            raise ValueError(line)
-        found = np.array(values, np.float64)
-    except (ValueError, TypeError, RecursionError, OverflowError):
-        raise DataError(
-            f"{line.strip()!a:.60} does not read as numbers; give such as 0.5, -1, or JSON [0.5, -1]"
-        ) from None
-    if not np.isfinite(found).all():
-        raise DataError(f"{line.strip()!a:.60} has what is not finite; fill it in, or leave the line out")
-    return found
 
 
 def _facts(said: Prediction) -> dict[str, Any]:

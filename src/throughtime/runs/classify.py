@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from throughtime.errors import ArgumentError, plural, printable
+from throughtime.folder import STRICT, Count, Sha256
 from throughtime.recipes.class_notes import listed, repeated
 from throughtime.recipes.classify import Classify
 from throughtime.recipes.fields import MOST_CLASSES
-from throughtime.recipes.transfer import Sha256, VectorFacts
+from throughtime.recipes.transfer import VectorFacts
 from throughtime.runs.asked import Asked, Judged
-from throughtime.runs.class_answers import ClassAnswers, EventsLive, SeriesLive, TextLive, of_file
-from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled, units_of
+from throughtime.runs.class_answers import ClassAnswers, EventsLive, SeriesLive, TextLive, of_file, reads
+from throughtime.runs.folders import facts_of, filled, hashes_of, read_again, sources_of, units_of
 from throughtime.runs.judging import sureness
 from throughtime.runs.language import vector_rows
 from throughtime.runs.mistakes import Items, Mistakes, Wanted, of_classifier
+from throughtime.runs.shown import class_rows, figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,13 +46,13 @@ def distinct(names: list[str]) -> list[str]:
 class Facts(BaseModel):
     """What data.json tells of the examples that a classifier was made from."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = STRICT
 
     train: str
-    train_sha256: str
+    train_sha256: Sha256
     train_bytes: Count | None = None
     valid: str
-    valid_sha256: str
+    valid_sha256: Sha256
     valid_bytes: Count | None = None
     classes: Annotated[list[str], Field(min_length=2, max_length=MOST_CLASSES), AfterValidator(distinct)]
     vocab: Count | None = None
@@ -94,15 +96,9 @@ def divided_of(home: Path, recipe: Classify) -> Divided:
 
     Raises `RunError` when they are not what they were, and `DataError` when they cannot be read.
     """
-    facts = facts_of(home, Facts)
-    sources = (recipe.train, facts.train_bytes), (recipe.valid or recipe.train, facts.valid_bytes)
-    for path, size in sources:
-        check_unchanged(path, size, home, "data")
-    divided = recipe.divided()
-    for (path, _), known in zip(sources, ("train_sha256", "valid_sha256"), strict=True):
-        if divided.facts[known] != getattr(facts, known):
-            raise changed(path, home, "data")
-    return divided
+    sources = sources_of(recipe, facts_of(home, Facts))
+    again: Divided = read_again(home, recipe.divided, sources, hashes_of)
+    return again
 
 
 def rows(facts: Facts, recipe: Classify, weights: int) -> dict[str, str]:
@@ -144,6 +140,7 @@ def evaluate(home: Path, recipe: Classify, asked: Asked) -> Judged:
 
     A label that was never learned is refused; with `missing` as "skip" what has it is left out, counted, and told.
     """
+    asked.only(reads(recipe), *_takes(recipe), *(() if recipe.labels == "multiple" else ("pictures",)))
     classifier = load(home, recipe)
     given = _given(home, recipe, asked, classifier.classes)
     sequences = classifier.encoded([example.item for example in given.examples])
@@ -163,6 +160,7 @@ def mistakes(home: Path, recipe: Classify, asked: Asked, wanted: Wanted) -> Mist
     """The surest mistakes about a file, or about what the run held out, with what mattered for them."""
     from throughtime.inspect.mistakes import surest
 
+    asked.only(reads(recipe), *_takes(recipe))
     classifier = load(home, recipe)
     given = _given(home, recipe, asked, classifier.classes)
     wheres, items = [example.where for example in given.examples], [example.item for example in given.examples]
@@ -170,6 +168,11 @@ def mistakes(home: Path, recipe: Classify, asked: Asked, wanted: Wanted) -> Mist
     logs = classifier.log_probabilities_encoded(sequences)
     found = of_classifier(classifier, Items(wheres, items, sequences, truth, given.labels), logs, wanted)
     return Mistakes(found, len(items), surest(logs, truth, 0)[1], classifier.encoder.items, given.notes)
+
+
+def _takes(recipe: Classify) -> tuple[str, ...]:
+    """What may be asked of labelled items."""
+    return ("label_column", "missing") if recipe.of_series else ("column", "label_column", "missing")
 
 
 def _given(home: Path, recipe: Classify, asked: Asked, classes: Sequence[str]) -> _Given:
@@ -212,17 +215,8 @@ def _told(score: ClassificationScore, counted: dict[str, str]) -> dict[str, str]
     told = {plural(score.item): f"{score.items:,}", f"nats a {score.item}": f"{score.nats:.4f}"}
     for name, value in score.facts.items():
         if value is None or isinstance(value, float):
-            told[name.replace("_", " ")] = _share(value)
-    told |= counted
-    for table in score.tables.values():
-        for name, one in table.items():
-            said = "  ".join(f"{what} {_share(one[what])}" for what in ("precision", "recall", "f1"))
-            told[f"  {printable(name)}"] = f"{said}  of {one['support']:,}"
-    return told
-
-
-def _share(share: float | None) -> str:
-    return "—" if share is None else f"{share:.4f}"
+            told[name.replace("_", " ")] = figure(value)
+    return told | counted | class_rows(score.tables)
 
 
 def predict(trained: TextClassifier, recipe: Classify, asked: Asked) -> ClassAnswers:

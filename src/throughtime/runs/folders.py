@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from pydantic import BaseModel
 
 from throughtime.errors import ArgumentError, RunError
-from throughtime.folder import Count as Count  # noqa: PLC0414
 from throughtime.recipes import APPLICATIONS
 from throughtime.recipes.read import make_recipe
 
@@ -109,6 +108,11 @@ def sources_of(recipe: Any, facts: Any) -> list[Source]:
     ]
 
 
+def hashes_of(found: Any) -> list[str]:
+    """What the two files that were read again are now, by the facts that are told of them."""
+    return [found.facts["train_sha256"], found.facts["valid_sha256"]]
+
+
 def read_again(
     home: Path,
     read: Callable[[], D],
@@ -137,12 +141,6 @@ def changed(path: Path | str, home: Path, option: str) -> RunError:
     return RunError(
         f"{str(path)!a:.200} was changed since {home} was trained on it; put it back, or give evaluate --{option} FILE"
     )
-
-
-def check_unchanged(path: Path, size: int | None, home: Path, option: str) -> None:
-    """Raises `RunError` where a file has not the size that it had, before it is read: it may be of any size now."""
-    if size is not None and path.is_file() and path.stat().st_size != size:
-        raise changed(path, home, option)
 
 
 def check_made(recipe: Any, run: Path, wanted: str, use: str) -> None:

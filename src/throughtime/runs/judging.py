@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from throughtime.errors import ArgumentError
+from throughtime.runs.shown import figure
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from throughtime.metrics import Reliability
 
 Picture = Callable[[Path], None]
 
@@ -42,7 +45,7 @@ def sureness(
     """
     import numpy as np
 
-    from throughtime.metrics import accuracy_interval, confusion_matrix, reliability, temperature
+    from throughtime.metrics import accuracy_interval, reliability, temperature
 
     if not len(truth):
         raise ArgumentError("there are no items to judge a classifier by; give one at least")
@@ -53,9 +56,24 @@ def sureness(
     mended = temperature(logs, truth) if np.isfinite(logs[np.arange(len(truth)), truth]).all() else None
     assert interval is not None
     low, high = interval
+    error = table.expected_error
+    facts = {"accuracy_interval": [low, high], "expected_calibration_error": error, "temperature": mended}
+    rows = {
+        "accuracy, 95 %": f"{low:.4f} to {high:.4f}",
+        "calibration error": figure(error),
+        "temperature": _told(mended),
+    }
+    return Sureness(facts, rows, _pictures(truth, best, classes, table, title))
+
+
+def _pictures(
+    truth: NDArray[np.int64], best: NDArray[np.int64], classes: Sequence[str], table: Reliability, title: str
+) -> dict[str, Picture]:
+    """What is taken for what, and how right answers are that are so sure."""
 
     def confusion(path: Path) -> None:
         from throughtime.inspect.confusion import draw_confusion
+        from throughtime.metrics import confusion_matrix
 
         draw_confusion(confusion_matrix(truth, best, len(classes)), classes, path, title=title)
 
@@ -64,14 +82,7 @@ def sureness(
 
         draw_reliability(table, path, title=title)
 
-    error = table.expected_error
-    facts = {"accuracy_interval": [low, high], "expected_calibration_error": error, "temperature": mended}
-    rows = {
-        "accuracy, 95 %": f"{low:.4f} to {high:.4f}",
-        "calibration error": "—" if error is None else f"{error:.4f}",
-        "temperature": _told(mended),
-    }
-    return Sureness(facts, rows, {"confusion": confusion, "reliability": calibration})
+    return {"confusion": confusion, "reliability": calibration}
 
 
 def _told(mended: float | None) -> str:

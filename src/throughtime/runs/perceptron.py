@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Iterator
-from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, model_validator
 
 from throughtime.data.scale import Deviations, Means
 from throughtime.errors import ArgumentError, DataError, RunError, printable
+from throughtime.folder import STRICT, Count, Sha256
 from throughtime.recipes.class_notes import listed
+from throughtime.recipes.featured import MOST_FEATURES
 from throughtime.recipes.fields import MOST_CLASSES
 from throughtime.recipes.perceptron import Perceptron
-from throughtime.runs.asked import Asked, Judged
+from throughtime.runs.asked import Asked, Judged, most_held
 from throughtime.runs.classify import distinct
-from throughtime.runs.folders import Count, changed, check_unchanged, facts_of, filled
+from throughtime.runs.folders import facts_of, filled, hashes_of, read_again, sources_of
+from throughtime.runs.judging import Sureness, sureness
+from throughtime.runs.numbers import numbers_in
+from throughtime.runs.shown import class_rows, csv_row, figure
 
 if TYPE_CHECKING:
-    from throughtime.data.feature_table import FeatureLayout
     from throughtime.models.feature_reader import Answer, FeatureReader, FeatureScore
     from throughtime.recipes.featured import Featured
 
-MOST_FEATURES = 8192
+BLOCK = 4096  # answers held at a time, at most
+WANTED = "one with a vector a row (.csv .tsv .jsonl .parquet .npy)"
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
 
 class Facts(BaseModel):
     """What data.json tells of the rows that a perceptron was made from."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = STRICT
 
     train: str
-    train_sha256: str
+    train_sha256: Sha256
     train_bytes: Count
     valid: str
-    valid_sha256: str
+    valid_sha256: Sha256
     valid_bytes: Count
     features: Annotated[list[str], Field(min_length=1, max_length=MOST_FEATURES), AfterValidator(distinct)]
     label: str
@@ -89,14 +90,8 @@ def divided_of(home: Path, recipe: Perceptron) -> Featured:
 
     Raises `RunError` when they are not what they were, and `DataError` when they cannot be read.
     """
-    facts = facts_of(home, Facts)
-    sources = (recipe.train, facts.train_bytes), (recipe.valid or recipe.train, facts.valid_bytes)
-    for path, size in sources:
-        check_unchanged(path, size, home, "data")
-    again = recipe.divided()
-    for (path, _), name in zip(sources, ("train_sha256", "valid_sha256"), strict=True):
-        if again.facts[name] != getattr(facts, name):
-            raise changed(path, home, "data")
+    sources = sources_of(recipe, facts_of(home, Facts))
+    again: Featured = read_again(home, recipe.divided, sources, hashes_of)
     return again
 
 
@@ -117,20 +112,28 @@ def rows(facts: Facts, recipe: Perceptron, weights: int) -> dict[str, str]:
 
 def evaluate(home: Path, recipe: Perceptron, asked: Asked) -> Judged:
     """How well labelled rows are judged."""
-    from throughtime.data.feature_table import read_features
+    from throughtime.data.feature_table import FeatureLayout, read_features
 
+    _only(recipe, asked, "label_column", "missing", "pictures")
     reader, notes = load(home, recipe), tuple[str, ...]()
     if asked.file is None:
         again = divided_of(home, recipe)
-        score, skipped = reader.score(again.valid.values, again.valid.targets), again.facts["skipped_rows"]
+        values, targets, skipped = again.valid.values, again.valid.targets, again.facts["skipped_rows"]
     else:
-        layout = _layout(reader, recipe, asked)
         label = asked.label_column or facts_of(home, Facts).label
-        table = read_features(asked.file, replace(layout, label=label, labelled=True))
+        layout = FeatureLayout(reader.names, label, missing=asked.missing or recipe.missing)
+        table = read_features(asked.path(WANTED), layout)
         notes, skipped = (table.chosen,), table.counts.skipped
-        score = reader.score(table.rows.values, _targets(reader, table.rows.labels, table.origin, table.rows.numbers))
-    facts = {**score.to_json(), "loss": score.loss, **score.tables, "skipped_rows": skipped}
-    return Judged(facts, _told(score, recipe.loss_unit, skipped), notes)
+        values = table.rows.values
+        targets = _targets(reader, table.rows.labels, table.origin, table.rows.numbers)
+    found = reader.outputs(values)
+    score = reader.score_outputs(found, targets)
+    sure = Sureness({}, {}, {})
+    if reader.classes is not None:
+        sure = sureness(found, targets, reader.classes, title=home.absolute().name)
+    facts = {**score.to_json(), "loss": score.loss, **score.tables, **sure.facts, "skipped_rows": skipped}
+    counted = sure.rows | {"rows skipped": f"{skipped:,}"}
+    return Judged(facts, _told(score, recipe.loss_unit, counted), notes, sure.pictures)
 
 
 def _targets(reader: FeatureReader, labels: list[str], origin: str, numbers: Any) -> Any:
@@ -149,33 +152,20 @@ def _targets(reader: FeatureReader, labels: list[str], origin: str, numbers: Any
     return np.array([known[label] for label in labels])
 
 
-def _told(score: FeatureScore, unit: str, skipped: int) -> dict[str, str]:
-    """A score, for people; then each class."""
+def _told(score: FeatureScore, unit: str, counted: dict[str, str]) -> dict[str, str]:
+    """A score and what was counted, for people; then each class."""
     told = {"rows": f"{score.rows:,}", f"{unit} a row": f"{score.loss:.4f}"}
     for name, value in score.facts.items():
         if (value is None or isinstance(value, float)) and name != "nats_per_unit":
-            told[name.replace("_", " ")] = _number(value)
-    told["rows skipped"] = f"{skipped:,}"
-    for table in score.tables.values():
-        for name, one in table.items():
-            said = "  ".join(f"{what} {_number(one[what])}" for what in ("precision", "recall", "f1"))
-            told[f"  {printable(name)}"] = f"{said}  of {one['support']:,}"
-    return told
+            told[name.replace("_", " ")] = figure(value)
+    return told | counted | class_rows(score.tables)
 
 
-def _number(value: float | None) -> str:
-    return "—" if value is None else f"{value:.4f}"
-
-
-def _layout(reader: FeatureReader, recipe: Perceptron, asked: Asked) -> FeatureLayout:
-    """How a file with the features of a run is read. Raises `ArgumentError` for what is no file."""
-    from throughtime.data.feature_table import FeatureLayout
-
-    if asked.file is None or asked.file.is_dir() or str(asked.file) == "-":
-        raise ArgumentError(f"{asked.file} is no file; give one with a vector a row (.csv .tsv .jsonl .parquet .npy)")
-    if asked.column is not None:
-        raise ArgumentError(f"a perceptron reads the columns {_names(reader)}; leave --text-column {asked.column} out")
-    return FeatureLayout(reader.names, labelled=False, missing=asked.missing or recipe.missing)
+def _only(recipe: Perceptron, asked: Asked, *takes: str) -> None:
+    """Raises `ArgumentError` for what is asked of a perceptron, or of one of numbers, and would mean nothing."""
+    numbers = recipe.loss != "cross_entropy"
+    whose = "a perceptron whose answers are numbers" if numbers else "a perceptron, which reads rows of numbers"
+    asked.only(whose, *(name for name in takes if not numbers or name not in ("pictures", "probabilities")))
 
 
 def _names(reader: FeatureReader) -> str:
@@ -195,14 +185,14 @@ class VectorAnswers:
     item = "row"
 
     def __init__(self, reader: FeatureReader, recipe: Perceptron, asked: Asked) -> None:
-        from throughtime.data.feature_table import FeatureRows
+        from throughtime.data.feature_table import FeatureLayout, FeatureRows
 
-        layout = _layout(reader, recipe, asked)
-        assert asked.file is not None
-        self.reader, self.rows = reader, FeatureRows(asked.file, layout)
+        _only(recipe, asked, "missing", "probabilities")
+        layout = FeatureLayout(reader.names, labelled=False, missing=asked.missing or recipe.missing)
+        self.reader, self.rows = reader, FeatureRows(asked.path(WANTED), layout)
         self.every = reader.classes if asked.probabilities and reader.classes is not None else []
         names = ["row", "number"] if reader.classes is None else ["row", "label", "probability", *self.every]
-        self.head: str | None = _csv(names)
+        self.head: str | None = csv_row(names)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -211,17 +201,20 @@ class VectorAnswers:
 
     def __iter__(self) -> Iterator[list[VectorSaid]]:
         """The answers, a block of rows at a time."""
+        most = most_held(BLOCK, len(self.reader.classes or ""))
         for block in self.rows:
-            answers = self.reader.predict(block.values)
-            yield [VectorSaid(int(row), answer) for row, answer in zip(block.numbers, answers, strict=True)]
+            for first in range(0, len(block.numbers), most):
+                rows, values = block.numbers[first : first + most], block.values[first : first + most]
+                answers = self.reader.predict(values)
+                yield [VectorSaid(int(row), answer) for row, answer in zip(rows, answers, strict=True)]
 
     def plain(self, answer: VectorSaid) -> str:
         """A row of CSV."""
         said = answer.answer
         if self.reader.classes is None:
-            return _csv([answer.row, f"{said.label:.8g}"])
+            return csv_row([answer.row, f"{said.label:.8g}"])
         every = [f"{said.probabilities[name]:.6g}" for name in self.every]
-        return _csv([answer.row, said.label, f"{max(said.probabilities.values()):.6g}", *every])
+        return csv_row([answer.row, said.label, f"{max(said.probabilities.values()):.6g}", *every])
 
     def facts(self, answer: VectorSaid) -> dict[str, Any]:
         """The row, and its class with how sure that is, or its number."""
@@ -241,13 +234,6 @@ def _facts(answer: Answer) -> dict[str, Any]:
     return {"label": answer.label, "probability": max(shares.values()), "probabilities": shares}
 
 
-def _csv(cells: list[Any]) -> str:
-    """A row of CSV."""
-    row = StringIO()
-    csv.writer(row, lineterminator="").writerow(cells)
-    return row.getvalue()
-
-
 def predict(trained: FeatureReader, recipe: Perceptron, asked: Asked) -> VectorAnswers:
     """What the perceptron says of each row of a file. Raises `ArgumentError` for what is no file."""
     return VectorAnswers(trained, recipe, asked)
@@ -265,29 +251,22 @@ class VectorLive:
 
         Raises `DataError` for another number of numbers, and for what is no number.
         """
-        words = line.replace(",", " ").split()
-        if not words:
+        if not line.strip():
             return None
-        if len(words) != len(self.reader.names):
+        numbers = numbers_in(line).reshape(-1)
+        if len(numbers) != len(self.reader.names):
             wanted = f"{len(self.reader.names)} numbers are wanted: {_names(self.reader)}"
-            raise DataError(f"the line has {len(words)}, and {wanted}")
-        return _facts(self.reader.predict([[_finite(word) for word in words]])[0])
+            raise DataError(f"the line has {len(numbers)}, and {wanted}")
+        try:
+            return _facts(self.reader.predict([numbers])[0])
+        except ArgumentError as error:
+            raise DataError(str(error)) from None
 
     def plain(self, facts: dict[str, Any]) -> str:
         """The class and how sure it is, or the number."""
         if "number" in facts:
             return f"{facts['number']:.8g}"
         return f"{facts['label']}\t{facts['probability']:.6g}"
-
-
-def _finite(word: str) -> float:
-    try:
-        value = float(word.replace("_", "no"))
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise DataError(f"{word!a:.40} is no finite number; give one, such as 1.5")
-    return value
 
 
 def stream(trained: FeatureReader, recipe: Perceptron) -> VectorLive:
