@@ -60,7 +60,7 @@ def test_places_that_have_embeddings_of_their_own_stay_when_a_unit_is_unknown():
 @pytest.mark.parametrize("counts", [True, False])
 @pytest.mark.parametrize("head", [Classes, Several])
 def test_of_a_bag_of_words_gradients_are_exact_in_one_step(counts, head):
-    model = BagOfWords(6, head(6, 3), counts=counts).double().eval()
+    model = BagOfWords(6, lambda features: head(features, 3), counts=counts).double().eval()
     torch.nn.init.normal_(model.words.weight)
     torch.nn.init.normal_(model.bias)
     claim, column = (odds(1), model.words.weight[:, 1]) if head is Several else (before(2, 0), None)
@@ -80,7 +80,7 @@ def test_of_a_bag_of_words_gradients_are_exact_in_one_step(counts, head):
 
 
 def test_a_bag_with_hidden_layers_is_complete():
-    model = BagOfWords(6, Classes(4, 3), hidden=(5, 4), activation="tanh").double().eval()
+    model = BagOfWords(6, lambda features: Classes(features, 3), hidden=(5, 4), activation="tanh").double().eval()
     torch.nn.init.normal_(model.words.weight)
     found, _ = explain(of_classifier(model, IDS, before(1)), "gradients")
     with torch.no_grad():

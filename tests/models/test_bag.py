@@ -23,7 +23,7 @@ HEADS = [
 
 
 def make(head=Classes, hidden=(), **options):
-    model = BagOfWords(VOCAB, head(hidden[-1] if hidden else VOCAB, 3), hidden=hidden, **options).double()
+    model = BagOfWords(VOCAB, lambda features: head(features, 3), hidden=hidden, **options).double()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return model
@@ -90,7 +90,7 @@ def test_a_text_of_no_words_gets_the_bias():
 
 
 def test_without_hidden_layers_all_classes_begin_alike():
-    model = BagOfWords(VOCAB, Classes(VOCAB, 3))
+    model = BagOfWords(VOCAB, lambda features: Classes(features, 3))
     torch.testing.assert_close(model.log_probabilities(INPUTS).exp(), torch.full((3, 3), 1 / 3))
 
 
@@ -116,14 +116,27 @@ def test_word_dropout_makes_words_unknown_while_training():
 
 
 @pytest.mark.parametrize(
-    ("head", "options", "message"),
+    ("options", "message"),
     [
-        (Classes(5, 3), {}, "the head is over 5 features; make it over the 7 words of the vocabulary"),
-        (Classes(5, 3), {"hidden": (4,)}, "over 5 features; make it over the 4 units of the last hidden layer"),
-        (Classes(7, 3), {"word_dropout": 1.0}, r"word_dropout must be in \[0, 1\); got 1.0"),
-        (Classes(7, 3), {"dropout": -0.1}, r"dropout must be in \[0, 1\); got -0.1"),
+        ({"word_dropout": 1.0}, r"word_dropout must be in \[0, 1\); got 1.0"),
+        ({"dropout": -0.1}, r"dropout must be in \[0, 1\); got -0.1"),
     ],
 )
-def test_what_does_not_fit_is_refused(head, options, message):
+def test_what_does_not_fit_is_refused(options, message):
     with pytest.raises(ArgumentError, match=message):
-        BagOfWords(VOCAB, head, **options)
+        make(**options)
+
+
+@pytest.mark.parametrize("hidden", [(), (5, 4)])
+def test_the_head_is_its_own(hidden):
+    made = []
+
+    def head(features):
+        made.append(Classes(features, 3))
+        return made[-1]
+
+    one, other = (BagOfWords(VOCAB, head, hidden=hidden) for _ in range(2))
+    assert [one.head, other.head] == made
+    assert one.head is not other.head
+    assert not hidden or one.head.linear.in_features == hidden[-1]
+    assert one.log_probabilities(INPUTS).shape == other.log_probabilities(INPUTS).shape == (3, 3)

@@ -1,6 +1,6 @@
 """The perceptron over a bag of words: which words a text has, or how often, and never in which order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from throughtime.cells.cell import check_rate
 from throughtime.data.batches import SequenceBatch
-from throughtime.errors import ArgumentError
 from throughtime.layers.dense import Activation, Dense, activate
 from throughtime.models.classifier import ClassHead
 from throughtime.padded import Padded
@@ -24,13 +23,12 @@ class BagOfWords(nn.Module):
     scores of the classes, p(class | x) = softmax(a); with them h_1 = φ(a), ..., and the head is above the last.
     Shapes: ids B T, W V H_1, or V K without hidden layers.
 
-    The head is one over features as many as the last hidden layer has units; without hidden layers, over V words: its
-    linear layer is then W, begins at zero, and is never applied to a vector of length V. Dropout leaves numbers of x
-    out, which are whole words with all their repeats, and units of the hidden layers; `word_dropout` makes a word
-    unknown (id 0) now and then while training.
+    `head` makes the head over so many features, the units of the last hidden layer; without hidden layers W is in the
+    place of its linear layer, and begins at zero. Dropout leaves numbers of x out, which are whole words with all their
+    repeats, and units of the hidden layers; `word_dropout` makes a word unknown (id 0) now and then while training.
 
     >>> from throughtime.heads.classes import Classes
-    >>> model = BagOfWords(10, Classes(10, 3))
+    >>> model = BagOfWords(10, lambda features: Classes(features, 3))
     >>> model.log_probabilities(Padded.of([torch.tensor([1, 2, 1]), torch.tensor([4])])).shape
     torch.Size([2, 3])
     """
@@ -38,7 +36,7 @@ class BagOfWords(nn.Module):
     def __init__(
         self,
         vocab: int,
-        head: ClassHead,
+        head: Callable[[int], ClassHead],
         *,
         hidden: Sequence[int] = (),
         activation: Activation = "relu",
@@ -47,11 +45,8 @@ class BagOfWords(nn.Module):
         word_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        scores: nn.Linear = cast(Any, head).linear
-        below = hidden[-1] if hidden else vocab
-        if scores.in_features != below:
-            what = "units of the last hidden layer" if hidden else "words of the vocabulary"
-            raise ArgumentError(f"the head is over {scores.in_features:,} features; make it over the {below:,} {what}")
+        made = head(hidden[-1] if hidden else 1)
+        scores: nn.Linear = cast(Any, made).linear
         self.vocab, self.counts, self.activation = vocab, counts, activation
         self.word_dropout, self.rate = check_rate("word_dropout", word_dropout), check_rate("dropout", dropout)
         self.words = nn.EmbeddingBag(vocab, hidden[0] if hidden else scores.out_features, mode="sum")
@@ -64,8 +59,8 @@ class BagOfWords(nn.Module):
         else:
             nn.init.zeros_(self.words.weight)
             self.bias = None if scores.bias is None else nn.Parameter(torch.zeros(scores.out_features))
-            cast(Any, head).linear = nn.Identity()  # its product is the sum of rows
-        self.head = head
+            cast(Any, made).linear = nn.Identity()  # its product is the sum of rows
+        self.head = made
 
     def features(self, inputs: Padded) -> Float[Tensor, "B H"]:
         """What the head sees: the last hidden layer, or the scores themselves."""

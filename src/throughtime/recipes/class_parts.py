@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from throughtime.heads import classes as heads
@@ -25,8 +26,8 @@ def model_of(
     """A new model for so many classes, of a vocabulary of that size, or of so many channels of numbers."""
     rate, dropped, sizes = recipe.dropout, recipe.word_dropout or 0.0, recipe.dense
     if recipe.core == "bag" and vocab is not None:
-        head, counts = _head(recipe, sizes[-1] if sizes else vocab, classes, weights), recipe.bag == "counts"
-        return BagOfWords(vocab, head, hidden=sizes, counts=counts, dropout=rate, word_dropout=dropped)
+        made, counts = partial(_head, recipe, classes=classes, weights=weights), recipe.bag == "counts"
+        return BagOfWords(vocab, made, hidden=sizes, counts=counts, dropout=rate, word_dropout=dropped)
     core = _core(recipe, channels or recipe.embedding or 100)
     head, pool = _head(recipe, core.hidden, classes, weights), _pool(recipe, core.hidden)
     return Classifier(vocab, core, pool, head, dropout=rate, word_dropout=dropped, places=recipe.aligned)
