@@ -1,6 +1,7 @@
 """The recipe of a tagger: every option once, settings and data that do not fit, resume, vectors."""
 
 import json
+import shutil
 from typing import get_args
 
 import numpy as np
@@ -199,3 +200,31 @@ def test_embeddings_begin_with_vectors_and_know_words_that_only_the_table_has(ta
     assert trained(recipe, tmp_path / "run") == []
     with pytest.raises(ArgumentError, match=r"have 5 numbers, and the embeddings would have 4: give --embedding 5"):
         next(fit(tag(vectors=tmp_path / "table"), tmp_path / "other"))
+
+
+def test_a_run_that_began_with_vectors_ends_with_the_same_bits_without_the_table(tag, tmp_path):
+    words = ["rome", "zebra", "oslo", "in"]
+    Table(words, np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)).save(tmp_path / "table")
+    recipe = tag(vectors=tmp_path / "table", embedding=None)
+    trained(recipe, tmp_path / "straight")
+    trained(recipe, tmp_path / "cut", 1)
+    shutil.rmtree(tmp_path / "table")
+    notes = trained(recipe, tmp_path / "cut")[0].notes
+    assert "the vectors are gone, which does no harm: the run has them" in notes
+    for name in ("weights.safetensors", "vocabulary.json", "data.json", "recipe.json"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
+    assert trained(recipe, tmp_path / "cut") == []
+
+
+def test_words_of_a_table_that_a_vocabulary_has_no_room_for_are_counted(tag, tmp_path, monkeypatch):
+    words = ["Rome", "rome", "zebra", "oslo", "in", "yak"]
+    Table(words, np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)).save(tmp_path / "table")
+    recipe = tag(vectors=tmp_path / "table", embedding=None)
+    own = len(recipe.data().lexicon.words)
+    monkeypatch.setattr("throughtime.data.lexicon.VOCAB_LIMIT", own + 1)
+    data = recipe.begin(recipe.data(), None)
+    assert data.lexicon.words[own:] == ["zebra"]
+    assert data.facts["unlisted_words"] == 1
+    assert "; 1 words of the vectors left out, for the vocabulary is full" in recipe.notes(data)[0]
+    trained(recipe, tmp_path / "run", 1)
+    assert recipe.begin(recipe.data(), tmp_path / "run").facts["unlisted_words"] == 1

@@ -14,7 +14,7 @@ from throughtime.cli.main import run
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.recipes import Language
 from throughtime.recipes.read import make_recipe
-from throughtime.recipes.transfer import identity_of, take
+from throughtime.recipes.transfer import Transfer, identity_of
 from throughtime.runs.folders import recipe_of
 from throughtime.runs.language import data_of
 from throughtime.train import course, finished, fit
@@ -276,6 +276,6 @@ def test_a_table_wider_than_any_embedding_is_refused(recipe, tmp_path):
         trained(recipe(vectors=tmp_path / "wide"), tmp_path / "run")
 
 
-def test_too_few_words_in_common_are_refused(path, vectors):
+def test_too_few_words_in_common_are_refused(vectors):
     with pytest.raises(DataError, match="has vectors for 1 of the 2 words"):
-        take(vectors, ["the", "zebra"], width=None, kept=None)
+        Transfer(vectors=vectors).taking(None, ["the", "zebra"], None)

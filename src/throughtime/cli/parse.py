@@ -52,12 +52,13 @@ def recipe_options(
 ) -> type[Any]:
     """A dataclass of a recipe's settings, with the recipe's own defaults or those given, and some options besides.
 
-    What all recipes have stands last, for what is a recipe's own is what its user asks for first.
+    What is a recipe's own stands first, for its user asks for it first; last is what all recipes have.
     Values are checked by the recipe when it is made, not here.
     """
     columns: list[tuple[str, Any, Field[Any]]] = []
-    own_first = sorted(recipe.model_fields.items(), key=lambda item: item[0] in Training.model_fields)
-    for name, info in own_first:
+    names = sorted(recipe.model_fields, key=lambda name: name not in recipe.__annotations__)
+    for name in sorted(names, key=lambda name: name in Training.model_fields):
+        info = recipe.model_fields[name]
         if name in without:
             continue
         kind: Any = Annotated[_plain(info.annotation), tyro.conf.arg(name=info.alias, help=info.description)]

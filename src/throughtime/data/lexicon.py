@@ -85,7 +85,8 @@ class Lexicon:
         maximum_vocab: int | None = None,
         more: Iterable[str] = (),
     ) -> "Lexicon":
-        """The vocabularies of words that were counted; `more` are words that are known besides, such as a table's.
+        """The vocabularies of words that were counted; `more` are words that are known besides, such as a table's, the
+        first of them that there is room for.
 
         Raises `DataError` when no word is left, or too many are.
         """
@@ -99,7 +100,6 @@ class Lexicon:
             for seen, affix in zip(affixes, affixes_of(word, view.affixes), strict=True):
                 seen[affix] += count
         kept = _frequent(words, minimum_count)[:maximum_vocab]
-        kept = list(dict.fromkeys([*kept, *(plain_of(word) if view.plain else word for word in more)]))
         if not kept:
             raise DataError(f"no words are left: {len(words):,} seen, none of them {minimum_count} times")
         if len(kept) > VOCAB_LIMIT:
@@ -107,6 +107,7 @@ class Lexicon:
                 f"the vocabulary has {len(kept):,} words, over the limit of {VOCAB_LIMIT:,}: cut it with "
                 "--maximum-vocab or --minimum-count"
             )
+        kept = list(dict.fromkeys([*kept, *(plain_of(word) if view.plain else word for word in more)]))[:VOCAB_LIMIT]
         return cls(view, kept, [_frequent(seen, RARE + 1) for seen in affixes], "".join(_frequent(letters, RARE + 1)))
 
     @classmethod
@@ -135,9 +136,13 @@ class Lexicon:
         features = *casing, *(len(some) + 1 for some in self.affixes)
         return Sizes(len(self), features, len(self.letters) + 1 if self.view.letters else 0)
 
+    def seen(self, form: str) -> str:
+        """A word as it is looked up."""
+        return plain_of(form) if self.view.plain else form
+
     def features(self, form: str) -> list[int]:
         """The numbers of a word: itself, then its casing and its affixes, as far as they are looked at."""
-        word = plain_of(form) if self.view.plain else form
+        word = self.seen(form)
         found = [self._word.get(word, 0)]
         if self.view.casing:
             found.append(CASINGS.index(casing_of(form)))

@@ -184,7 +184,7 @@ class Act(Training):
         }
         return ActData(learned, judged, facts, told)
 
-    def begin(self, data: ActData, kept: dict[str, Any] | None) -> ActData:
+    def begin(self, data: ActData, kept: Path | None) -> ActData:
         """The data, with the episodes that learners acted in; of a run that is there already, what is known of them."""
         from throughtime.recipes.correct import corrected_rounds, known_before
 

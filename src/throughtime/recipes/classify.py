@@ -17,9 +17,8 @@ from throughtime.errors import plural
 from throughtime.recipes import class_checks, class_notes, fields
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
-from throughtime.recipes.read import OptionalPlace, Place, make_recipe
-from throughtime.recipes.training import Training
-from throughtime.recipes.transfer import FrozenUpdates, VectorsPath, is_frozen, take
+from throughtime.recipes.read import OptionalPlace, Place
+from throughtime.recipes.transfer import Transfer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -38,7 +37,7 @@ CoreName = CellName | Literal["convolution", "average", "bag"]
 UnitName = Literal["word", "character", "subword", "byte"]
 
 
-class Classify(Training):
+class Classify(Transfer):
     """A classifier of texts, of letters or of numbers in time: which class, which classes, or which place in an order.
 
     What is read decides: texts, in tables or in a folder per class; sequences of letters, in FASTA files or in tables
@@ -98,8 +97,6 @@ class Classify(Training):
     )
     minimum_count: int = Field(2, ge=1, description="units seen less often in training are <unk>")
     maximum_vocab: int | None = Field(None, ge=1, le=1_000_000, description="most units of the vocabulary")
-    vectors: VectorsPath = None
-    frozen_updates: FrozenUpdates = 0
 
     core: CoreName = Field(
         "lstm", description="a recurrent cell, a convolution, the mean of what it gets, or a perceptron over words"
@@ -108,7 +105,6 @@ class Classify(Training):
     hidden: fields.Hidden = 128
     layers: fields.Layers = 1
     widths: tuple[int, ...] = Field((3, 4, 5), description="of a convolution: steps that its filters see")
-    embedding: int | None = Field(None, ge=1, le=65536, description="width of embeddings (that of --vectors, else 100)")
     bag: Literal["binary", "counts"] = Field(
         "binary", description="of --core bag: whether a text has a word, or how often"
     )
@@ -162,20 +158,6 @@ class Classify(Training):
         if self.best == "nats" or self.labels == "multiple":
             return super().score_unit
         return f"share of wrong {plural(self.item)}"
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """The settings, as recipe.json has them, that make a run the run it is: all but where files lie and `device`.
-
-        Which texts or series these are is said by `train_sha256` and `valid_sha256` of data.json, which vectors by
-        `vectors_sha256`.
-        """
-        settings = super().identity
-        if self.vectors:
-            del settings["vectors"]
-            if self.embedding is None:  # the table decides
-                del settings["embedding"]
-        return settings
 
     @property
     def source(self) -> Path:
@@ -236,20 +218,11 @@ class Classify(Training):
 
         return reading_of(self, labelled=labelled)
 
-    def begin(self, data: ClassifyData, kept: dict[str, Any] | None) -> ClassifyData:
-        """The data, with the vectors that the embeddings begin with."""
-        if not self.vectors:
+    def begin(self, data: ClassifyData, kept: Path | None) -> ClassifyData:
+        """The data, with the vectors that the embeddings begin with, if with any."""
+        if self.vectors is None:
             return data
-        words = cast("Any", cast("TextEncoder", data.encoder).units).words
-        width = self.embedding if kept is None else None
-        taken = take(self.vectors, words, width=width, kept=kept)
-        return replace(data, taken=taken, facts={**data.facts, **taken.to_json()})
-
-    def settled(self, data: ClassifyData) -> Classify:
-        """The recipe, with the width of the embeddings that the vectors say."""
-        if data.taken is None:
-            return self
-        return make_recipe(Classify, self.model_dump() | {"embedding": data.taken.facts.dimension})
+        return self.taking(data, cast("Any", cast("TextEncoder", data.encoder).units).words, kept)
 
     def batches(self, data: ClassifyData) -> Batches:
         """Sequences of about the same length."""
@@ -279,9 +252,7 @@ class Classify(Training):
 
     def frozen(self, model: Classifier | BagOfWords, step: int) -> tuple[nn.Parameter, ...]:
         """The embeddings, as long as they are frozen."""
-        if not is_frozen(self.frozen_updates, step):
-            return ()
-        return (cast("nn.Parameter", cast("Any", model).embedding.weight),)
+        return self.frozen_of(getattr(model, "embedding", None), step)  # a bag has none
 
     def score(self, model: Classifier | BagOfWords, data: ClassifyData, *, quick: bool) -> ClassificationScore:
         """How well the held-out part is classified; `quick` looks at 2,000 of it at most."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, FiniteFloat
 
 from throughtime.data.scale import Deviations, Means
-from throughtime.folder import STRICT, check_form
+from throughtime.folder import STRICT, check_form, read_json
 from throughtime.recipes.demonstrated import counted, measured, without
 from throughtime.recipes.transfer import Count, Sha256
 
@@ -72,14 +71,15 @@ def _with(data: ActData, some: list[Episode], returns: list[float]) -> ActData:
     return replace(data, train=train, facts=facts)
 
 
-def known_before(data: ActData, kept: Mapping[str, Any]) -> ActData:
+def known_before(data: ActData, kept: Path) -> ActData:
     """The data, with what data.json of a run that is there tells of the episodes of learners.
 
     Raises `RunError` when it tells of the same demonstrations, and not of those.
     """
-    if kept.get("demonstrations_sha256") != data.facts["demonstrations_sha256"]:
+    content = read_json(kept, "data.json")
+    if content.get("demonstrations_sha256") != data.facts["demonstrations_sha256"]:
         return data  # another run, which is refused
-    known = check_form(Known, {name: kept.get(name) for name in Known.model_fields}, Path("data.json"))
+    known = check_form(Known, {name: content.get(name) for name in Known.model_fields}, Path("data.json"))
     return replace(data, facts={**data.facts, **known.model_dump()})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -18,9 +18,8 @@ from throughtime.errors import DataError
 from throughtime.recipes import fields
 from throughtime.recipes.cells import CellName, make_cell
 from throughtime.recipes.parts import device_of
-from throughtime.recipes.read import OptionalPlace, Place, make_recipe
-from throughtime.recipes.training import Training
-from throughtime.recipes.transfer import FrozenUpdates, Taken, VectorsPath, is_frozen, take
+from throughtime.recipes.read import OptionalPlace, Place
+from throughtime.recipes.transfer import Taken, Transfer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,7 +47,7 @@ class LanguageData:
     taken: Taken | None = None  # from a table of word vectors
 
 
-class Language(Training):
+class Language(Transfer):
     """A language model of a text: it learns to say what comes next."""
 
     makes: ClassVar[str] = "a language model"
@@ -70,8 +69,6 @@ class Language(Training):
     maximum_vocab: int | None = Field(
         None, ge=1, le=1_000_000, description="most units of the vocabulary, the rest is <unk> (subword: 4096)"
     )
-    vectors: VectorsPath = None
-    frozen_updates: FrozenUpdates = 0
 
     core: Literal["recurrent", "window"] = Field("recurrent", description="a recurrent memory, or the last units alone")
     cell: CellName = Field("lstm", description="the recurrent cell")
@@ -109,10 +106,6 @@ class Language(Training):
 
     @model_validator(mode="after")
     def _consistent(self) -> Language:
-        if self.vectors and self.unit != "word":
-            raise ValueError(f"vectors needs --unit word, for they are of words; got --unit {self.unit}")
-        if self.frozen_updates and not self.vectors:
-            raise ValueError(f"frozen_updates needs --vectors; got {self.frozen_updates} and none")
         if self.frozen_updates and self.tied:
             raise ValueError(
                 "frozen_updates and tied exclude each other: the softmax, which must learn, has that matrix"
@@ -130,20 +123,6 @@ class Language(Training):
         if self.accumulate > self.lanes or self.lanes % self.accumulate:
             raise ValueError(f"accumulate must divide lanes; got {self.accumulate} and {self.lanes}")
         return self
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """The settings, as recipe.json has them, that make a run the run it is: all but where files lie and `device`.
-
-        Which texts these are is said by `text_sha256`, `valid_sha256` and `train_sha256` of data.json, which vectors by
-        `vectors_sha256`.
-        """
-        settings = super().identity
-        if self.vectors:
-            del settings["vectors"]
-            if self.embedding is None:  # the table decides
-                del settings["embedding"]
-        return settings
 
     @property
     def item(self) -> str:  # type: ignore[override]  # it depends on the unit
@@ -206,18 +185,9 @@ class Language(Training):
         self.batches(data)
         return data
 
-    def begin(self, data: LanguageData, kept: dict[str, Any] | None) -> LanguageData:
-        """The data, with the vectors that the embeddings begin with. Raises as `take` does."""
-        if self.vectors is None:
-            return data
-        taken = take(self.vectors, cast("WordUnits", data.units).words, width=self.embedding, kept=kept)
-        return replace(data, taken=taken, facts=data.facts | taken.to_json())
-
-    def settled(self, data: LanguageData) -> Language:
-        """The recipe with the width that the vectors have, if it left that to them."""
-        if data.taken is None or self.embedding is not None:
-            return self
-        return make_recipe(type(self), self.model_dump() | {"embedding": data.taken.facts.dimension})
+    def begin(self, data: LanguageData, kept: Path | None) -> LanguageData:
+        """The data, with the vectors that the embeddings begin with, if with any."""
+        return self.taking(data, cast("WordUnits", data.units).words, kept) if self.vectors else data
 
     def read(self, path: Path) -> Text:
         """A text file, read as this recipe reads them."""
@@ -260,7 +230,7 @@ class Language(Training):
 
     def frozen(self, model: LanguageModel, step: int) -> tuple[nn.Parameter, ...]:
         """The embeddings, as long as they are frozen."""
-        return (cast("nn.Parameter", model.embedding.weight),) if is_frozen(self.frozen_updates, step) else ()
+        return self.frozen_of(model.embedding, step)
 
     def states(self, model: LanguageModel) -> list[Any]:
         """States like those carried from chunk to chunk, one for each group of lanes."""

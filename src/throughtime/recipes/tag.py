@@ -14,10 +14,9 @@ from pydantic import Field, model_validator
 from throughtime.recipes import fields, tag_notes
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
-from throughtime.recipes.read import OptionalPlace, Place, make_recipe
+from throughtime.recipes.read import OptionalPlace, Place
 from throughtime.recipes.tagged import Learned, Reading, SchemeName, divide, read_tagged, settle
-from throughtime.recipes.training import Training
-from throughtime.recipes.transfer import FrozenUpdates, VectorsPath, is_frozen, take
+from throughtime.recipes.transfer import Transfer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,14 +34,13 @@ CASING, AFFIX, LETTER = 8, 16, 30  # widths of embeddings
 OF_LETTERS = {"characters": "none", "affixes": 0, "casing": False, "lower": False, "minimum_count": 1}
 
 
-class Tag(Training):
+class Tag(Transfer):
     """A tagger: it learns a tag for each word of a sentence, or each letter, such as parts of speech or entities."""
 
     makes: ClassVar[str] = "a tagger"
     shows: ClassVar[str] = "its surest mistakes"
     item: ClassVar[str] = "token"
     places: ClassVar[frozenset[str]] = frozenset({"train", "valid"})
-    bound: ClassVar[dict[str, Any]] = {"epochs": 8}
 
     application: Literal["tag"] = Field("tag", description="which recipe this is")
     train: Place = Field(description="tagged sentences: CoNLL-U, or a token a line in columns (.gz too)")
@@ -70,14 +68,11 @@ class Tag(Training):
     filters: int = Field(30, ge=1, le=4096, description="of letters: filters of each width, or units of each direction")
     minimum_count: int = Field(2, ge=1, description="words seen less often in training are <unk>")
     maximum_vocab: int | None = Field(None, ge=1, le=200_000, description="most words of the vocabulary from --train")
-    vectors: VectorsPath = None
-    frozen_updates: FrozenUpdates = 0
 
     core: CellName = Field("lstm", description="the recurrent cell")
     both: bool = Field(True, description="read from both ends")
     hidden: fields.Hidden = 128
     layers: fields.Layers = 1
-    embedding: int | None = Field(None, ge=1, le=65536, description="width of words (that of --vectors, else 100)")
     dropout: fields.Rate = Field(0.4, description="of the vectors of words and of what the core gives")
     word_dropout: fields.Rate = Field(0.1, description="words that are read as <unk> while training")
 
@@ -102,25 +97,7 @@ class Tag(Training):
             raise ValueError(f"recall needs --head crf and tags of a scheme; got {self.recall}, --head {self.head}")
         if self.characters == "none" and self.filters != type(self).model_fields["filters"].default:
             raise ValueError(f"filters is for --characters convolution or recurrent; got {self.filters} and none")
-        if self.frozen_updates and not self.vectors:
-            raise ValueError(f"frozen_updates needs --vectors; got {self.frozen_updates} and none")
-        if self.vectors and self.unit != "word":
-            raise ValueError(f"vectors needs --unit word, for they are of words; got --unit {self.unit}")
         return self
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """The settings, as recipe.json has them, that make a run the run it is: all but where files lie and `device`.
-
-        Which sentences these are is said by `train_sha256` and `valid_sha256` of data.json, which vectors by
-        `vectors_sha256`.
-        """
-        settings = super().identity
-        if self.vectors:
-            del settings["vectors"]
-            if self.embedding is None:  # the table decides
-                del settings["embedding"]
-        return settings
 
     @property
     def source(self) -> Path:
@@ -174,21 +151,16 @@ class Tag(Training):
         letters = self.characters != "none"
         return View(plain=self.lower, casing=self.casing, affixes=self.affixes, letters=letters)
 
-    def begin(self, data: TagData, kept: dict[str, Any] | None) -> TagData:
-        """The data, with the vectors that the embeddings begin with."""
-        from dataclasses import replace
+    def begin(self, data: TagData, kept: Path | None) -> TagData:
+        """The data, with the vectors that the embeddings begin with, if with any; what only they know is a word too."""
+        from throughtime.recipes.tag_data import knowing, known_before
+        from throughtime.vectors.table import Table
 
-        if not self.vectors:
+        if self.vectors is None:
             return data
-        width = self.embedding if kept is None else None
-        taken = take(self.vectors, data.lexicon.listed, width=width, kept=kept)
-        return replace(data, taken=taken, facts={**data.facts, **taken.to_json()})
-
-    def settled(self, data: TagData) -> Tag:
-        """The recipe, with the width of the embeddings that the vectors say."""
-        if data.taken is None:
-            return self
-        return make_recipe(Tag, {**self.model_dump(), "embedding": data.taken.facts.dimension})
+        table = Table.load(self.vectors) if kept is None else None
+        data = knowing(self, data, table.words) if table else known_before(data, cast("Path", kept))
+        return self.taking(data, data.lexicon.listed, kept, table)
 
     def batches(self, data: TagData) -> TokenBatches:
         """The training part in batches of about the same length."""
@@ -249,8 +221,7 @@ class Tag(Training):
 
     def frozen(self, model: TaggingModel, step: int) -> tuple[nn.Parameter, ...]:
         """The embeddings of words, as long as they are frozen."""
-        weight = cast("nn.Parameter", model.words.embedding.weight)
-        return (weight,) if is_frozen(self.frozen_updates, step) else ()
+        return self.frozen_of(model.words.embedding, step)
 
     def tagger(self, model: TaggingModel, data: TagData) -> Tagger:
         """The model with its vocabularies; its weights must not change any more."""

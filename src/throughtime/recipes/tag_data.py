@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from pydantic import BaseModel, Field
 
 from throughtime.errors import ArgumentError
+from throughtime.folder import STRICT, TEXT_LIMIT, check_form, read_json
 from throughtime.recipes.tagged import Learned, TaggedFile
 
 if TYPE_CHECKING:
@@ -70,17 +75,52 @@ def learn(recipe: Tag, found: Learned) -> TagData:
     return TagData(lexicon, sorted(tags), found.scheme, learned, parts[0], parts[1], facts, found.train.chosen)
 
 
-def _lexicon(recipe: Tag, part: Part) -> Lexicon:
+class Known(BaseModel):
+    """The part of data.json that is about a table of words and not about its vectors."""
+
+    model_config = STRICT
+
+    unlisted_words: Annotated[int, Field(ge=0, lt=2**53)]
+
+
+def knowing(recipe: Tag, data: TagData, words: Sequence[str]) -> TagData:
+    """The data, where words of a table are known too, as many as a vocabulary takes: later sentences may have them."""
+    lexicon = _lexicon(recipe, data.train, words)
+    seen = {lexicon.seen(word) for word in words}
+    return _with(data, lexicon, unlisted=len(seen.difference(lexicon.words)))
+
+
+def known_before(data: TagData, kept: Path) -> TagData:
+    """The data, with the vocabulary of a run that began with a table. Raises `RunError` where it does not read."""
     from throughtime.data.lexicon import Lexicon
 
-    more: list[str] = []
-    if recipe.vectors:  # words that only later sentences have are known too, if the table has them
-        from throughtime.vectors.table import Table
+    content, facts = (read_json(kept, name, TEXT_LIMIT) for name in ("vocabulary.json", "data.json"))
+    if "unlisted_words" not in facts:
+        return data  # of another run, which is refused
+    known = check_form(Known, {name: facts.get(name) for name in Known.model_fields}, Path("data.json"))
+    return _with(data, Lexicon.from_json(content, kept / "vocabulary.json"), unlisted=known.unlisted_words)
 
-        more = Table.load(recipe.vectors).words
+
+def _with(data: TagData, lexicon: Lexicon, *, unlisted: int) -> TagData:
+    facts = {**data.facts, **_unknown(lexicon, data.train, data.valid), "unlisted_words": unlisted}
+    return replace(data, lexicon=lexicon, facts=facts)
+
+
+def _lexicon(recipe: Tag, part: Part, more: Sequence[str] = ()) -> Lexicon:
+    from throughtime.data.lexicon import Lexicon
+
     counts = Counter(token for tokens in part.tokens for token in tokens)
     least, most = recipe.minimum_count, recipe.maximum_vocab
     return Lexicon.learn(counts, recipe.view, minimum_count=least, maximum_vocab=most, more=more)
+
+
+def _unknown(lexicon: Lexicon, *parts: Part) -> dict[str, int]:
+    """How many words are known, and how many of those to learn from and of those held out are not."""
+    facts = {"vocab": len(lexicon)}
+    for name, part in zip(("train", "valid"), parts, strict=True):
+        words = Counter(token for tokens in part.tokens for token in tokens)
+        facts[f"{name}_unknown"] = sum(count for word, count in words.items() if not lexicon.features(word)[0])
+    return facts
 
 
 def _part(file: TaggedFile) -> Part:
@@ -89,17 +129,15 @@ def _part(file: TaggedFile) -> Part:
 
 def _facts(found: Learned, lexicon: Lexicon, parts: list[Part]) -> dict[str, Any]:
     """Where sentences came from, and what was counted in them."""
-    facts: dict[str, Any] = {"vocab": len(lexicon)}
+    facts: dict[str, Any] = {**_unknown(lexicon, *parts), "unlisted_words": 0}
     known = {tag for some in parts[0].tags for tag in some}
     for name, file, part in zip(("train", "valid"), (found.train, found.valid), parts, strict=True):
-        words = Counter(token for tokens in part.tokens for token in tokens)
         facts |= {
             name: str(file.path),
             f"{name}_sha256": file.sha256,
             f"{name}_bytes": file.bytes,
             f"{name}_sentences": len(part.tokens),
-            f"{name}_tokens": words.total(),
-            f"{name}_unknown": sum(count for word, count in words.items() if not lexicon.features(word)[0]),
+            f"{name}_tokens": sum(map(len, part.tokens)),
         }
     every = (token for part in parts for tokens in part.tokens for token in tokens)
     facts["shortened_words"] = sum(map(lexicon.shortens, every))

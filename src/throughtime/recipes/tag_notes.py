@@ -56,6 +56,8 @@ def notes(recipe: Tag, data: TagData) -> tuple[str, ...]:
         scheme += f"; {facts['repaired_tags']:,} were mended" if recipe.repair else ""
     left = {"ranges": "multiword tokens left out", "empty_nodes": "empty nodes left out"}
     left |= {"unspecified_tags": "tags that are _", "shortened_words": SHORTENED}
+    left |= {"shared": "held-out sentences are among those to train on as well"}
+    left |= {"unlisted_words": "words of the vectors left out, for the vocabulary is full"}
     seen = "".join(f"; {facts[name]:,} {what}" for name, what in left.items() if facts[name])
     return (
         f"{data.chosen}; {scheme}{seen}",

@@ -5,6 +5,7 @@ A recipe that wants another default states the field again.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -70,7 +71,7 @@ class Training(BaseModel):
         """Of that by which the best weights are chosen: of the loss, where it is nothing else."""
         return f"{self.loss_unit} per {self.item}"
 
-    def begin(self, data: Any, kept: dict[str, Any] | None) -> Any:
+    def begin(self, data: Any, kept: Path | None) -> Any:
         """The data as they are: a run needs nothing else to begin."""
         return data
 

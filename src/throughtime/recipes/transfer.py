@@ -1,38 +1,32 @@
-"""What a run takes over from a table of word vectors: the two settings that any recipe of words may have for it.
+"""What a run takes over from a table of word vectors: the settings that a recipe of words has for it, and its answers.
 
-A recipe has the fields `vectors: VectorsPath` and `frozen_updates: FrozenUpdates`, calls `take` where it begins, fills
-its embedding with what that gives, and answers `is_frozen` when the loop asks. The table is read once, when a run
-begins: from then on the run's own weights have it.
+Such a recipe is a `Transfer` and not only a `Training`. The table is read once, when a run begins: from then on the
+run's own weights have it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from throughtime.errors import ArgumentError, DataError, RunError
-from throughtime.folder import JSON_LIMIT, MANIFEST, STRICT, check_form, read_bounded
-from throughtime.recipes.read import OptionalPlace
+from throughtime.folder import JSON_LIMIT, MANIFEST, STRICT, check_form, read_bounded, read_json
+from throughtime.recipes.read import OptionalPlace, make_recipe
+from throughtime.recipes.training import Training
 
 if TYPE_CHECKING:
     from torch import nn
 
     from throughtime.vectors.found import Found
+    from throughtime.vectors.table import Table
 
-VectorsPath = Annotated[
-    OptionalPlace,
-    Field(description="a table of word vectors that the embeddings begin with: a folder of ours, or a file"),
-]
-FrozenUpdates = Annotated[
-    Annotated[int, Field(ge=0)] | Literal["all"],
-    Field(description="updates during which embeddings from --vectors stay as they are: a number, or all"),
-]
+D = TypeVar("D")  # data with `facts` and `taken`
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -98,22 +92,83 @@ class Taken:
         return (*notes, "the vectors are gone, which does no harm: the run has them") if self.gone else notes
 
 
-def take(path: Path, words: Sequence[str], *, width: int | None, kept: Mapping[str, Any] | None) -> Taken:
-    """The vectors that a table has for the words of a vocabulary.
+class Transfer(Training):
+    """The settings of a recipe of words whose embeddings may begin with vectors, and what such a recipe answers."""
 
-    `width` is that of the embeddings, if it was asked for. `kept` is data.json of the run that goes on, if one does:
-    then the table is only compared with the one that the run began with, if it is still there.
+    vectors: OptionalPlace = Field(
+        None, description="a table of word vectors that the embeddings begin with: a folder of ours, or a file"
+    )
+    frozen_updates: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
+        0, description="updates during which embeddings from --vectors stay as they are: a number, or all"
+    )
+    embedding: int | None = Field(None, ge=1, le=65536, description="width of embeddings (that of --vectors, else 100)")
 
-    Raises `DataError` or `RunError` when the table cannot be read, or has too few of the words; `ArgumentError` when
-    it does not have the width; `RunError` when the run that goes on began with none.
-    """
-    if kept is not None:
-        return _taken_before(path, kept)
+    @model_validator(mode="after")
+    def _vectors_are_of_words(self) -> Self:
+        unit = getattr(self, "unit", None)  # none of what is no text, which others refuse
+        if self.vectors and unit not in ("word", None):
+            raise ValueError(f"vectors needs --unit word, for they are of words; got --unit {unit}")
+        if self.frozen_updates and not self.vectors:
+            raise ValueError(f"frozen_updates needs --vectors; got {self.frozen_updates} and none")
+        return self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings, as recipe.json has them, that make a run the run it is: all but where files lie and `device`.
+
+        Which data these are is said by the hashes of data.json, which vectors by its `vectors_sha256`.
+        """
+        settings = super().identity
+        if self.vectors:
+            del settings["vectors"]
+            if self.embedding is None:  # the table decides
+                del settings["embedding"]
+        return settings
+
+    def taking(self, data: D, words: Sequence[str], kept: Path | None, table: Table | None = None) -> D:
+        """The data, with the vectors that a table has for the words of a vocabulary, if there is one.
+
+        `kept` is the run that goes on, if one does: then the table is only compared with the one that the run began
+        with, if it is still there. A `table` that is given is the one that was read already.
+
+        Raises `DataError` or `RunError` when the table cannot be read, or has too few of the words; `ArgumentError`
+        when it does not have the width; `RunError` when the run that goes on began with none.
+        """
+        from throughtime.vectors.table import Table
+
+        if self.vectors is None:
+            return data
+        if kept is None:
+            taken = _taken(self.vectors, table or Table.load(self.vectors), words, self.embedding)
+        else:
+            taken = _taken_before(self.vectors, kept)
+        known: Any = data
+        return cast("D", replace(known, taken=taken, facts={**known.facts, **taken.to_json()}))
+
+    def settled(self, data: Any) -> Self:
+        """The recipe, with the width that the vectors have, if it left that to them."""
+        if data.taken is None or self.embedding is not None:
+            return self
+        return make_recipe(type(self), {**self.model_dump(), "embedding": data.taken.facts.dimension})
+
+    def frozen_of(self, embedding: nn.Module | None, step: int) -> tuple[nn.Parameter, ...]:
+        """The weights of an embedding, as long as they are frozen.
+
+        >>> from torch import nn
+        >>> recipe = Transfer(vectors="table", frozen_updates=2)
+        >>> [len(recipe.frozen_of(nn.Embedding(3, 2), step)) for step in range(4)]
+        [1, 1, 0, 0]
+        """
+        if self.frozen_updates != "all" and step >= self.frozen_updates:
+            return ()
+        return (cast("nn.Parameter", cast("Any", embedding).weight),)
+
+
+def _taken(path: Path, table: Table, words: Sequence[str], width: int | None) -> Taken:
+    """The vectors of a table for some words, and as many numbers a word as were asked for."""
     from throughtime.layers.embed import FEWEST
     from throughtime.vectors.found import find
-    from throughtime.vectors.table import Table
 
-    table = Table.load(path)
     if width not in (None, table.dimension):
         raise ArgumentError(
             f"the vectors in {path} have {table.dimension} numbers, and the embeddings would have {width}: "
@@ -136,10 +191,11 @@ def take(path: Path, words: Sequence[str], *, width: int | None, kept: Mapping[s
     return Taken(facts, identity_of(path), found)
 
 
-def _taken_before(path: Path, kept: Mapping[str, Any]) -> Taken:
-    if kept.get("vectors") is None:
+def _taken_before(path: Path, kept: Path) -> Taken:
+    content = read_json(kept, "data.json")
+    if content.get("vectors") is None:
         raise RunError("the run in --out began without vectors: leave --vectors out, or give --out another folder")
-    known = check_form(Kept, {name: kept.get(name) for name in Kept.model_fields}, Path("data.json"))
+    known = check_form(Kept, {name: content.get(name) for name in Kept.model_fields}, Path("data.json"))
     facts, gone = known.vectors.model_copy(update={"path": str(path)}), not os.path.exists(path)
     return Taken(facts, known.vectors_sha256 if gone else identity_of(path), None, gone)
 
@@ -152,12 +208,3 @@ def identity_of(path: Path) -> str:
         return hashlib.sha256(read_bounded(path / MANIFEST, JSON_LIMIT)).hexdigest()
     with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def is_frozen(frozen_updates: int | Literal["all"], step: int) -> bool:
-    """Whether the update that follows `step` others leaves the embeddings as they are.
-
-    >>> [is_frozen(2, step) for step in range(4)], is_frozen("all", 10**6), is_frozen(0, 0)
-    ([True, True, False, False], True, False)
-    """
-    return frozen_updates == "all" or step < frozen_updates

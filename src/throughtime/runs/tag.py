@@ -57,6 +57,7 @@ class Facts(BaseModel):
     empty_nodes: Count
     unspecified_tags: Count
     shortened_words: Count = 0
+    unlisted_words: Count = 0
     vectors: VectorFacts | None = None
     vectors_sha256: Sha256 | None = None
 

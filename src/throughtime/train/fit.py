@@ -76,7 +76,7 @@ def fit(recipe: Recipe[Any, Any], out: str | Path) -> Iterator[Progress]:
     """
     run = Path(out)
     known = _known(run)
-    data = recipe.begin(recipe.data(), folders.read_json(known, courses.DATA) if known else None)
+    data = recipe.begin(recipe.data(), known)
     files = recipe.files(data)
     _check_same(run, recipe, files)
     if finished(run):

@@ -1,5 +1,6 @@
 """What training asks of a recipe; the recipes themselves stand floors above."""
 
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -51,10 +52,10 @@ class Recipe(Protocol[D, M]):
         """Reads and prepares the data."""
         ...
 
-    def begin(self, data: D, kept: dict[str, Any] | None) -> D:
+    def begin(self, data: D, kept: Path | None) -> D:
         """The data, with what a run needs besides to begin, such as a table of vectors.
 
-        `kept` is data.json of the run that goes on, if one does: its weights have taken in the rest already, which
+        `kept` is the folder of the run that goes on, if one does: its weights have taken in the rest already, which
         need not be there any more.
         """
         ...
