@@ -52,12 +52,16 @@ def test_further_ahead_forecasts_are_fed_back(fitted):
     assert (fitted.predict(wave(50, 2), 2) == first[:2]).all()
 
 
-def test_the_score_is_r2_over_all_windows(fitted):
+def test_the_score_is_r2_over_all_windows_a_block_at_a_time(fitted, monkeypatch):
     series = wave(14, 2) + np.random.default_rng(0).normal(size=(14, 2))
     said = [fitted.predict(series[first : first + 6]) for first in range(6)]
     truth = [series[first + 6 : first + 9] for first in range(6)]
     assert fitted.score(series) == pytest.approx(r2_score(np.concatenate(truth), np.concatenate(said)), abs=1e-5)
-    assert fitted.score(series, None) == fitted.score(series)
+    asked, forecasts = [], fitted.run_.trained.forecasts
+    monkeypatch.setattr("throughtime.models.forecaster.WINDOWS", 4)
+    monkeypatch.setattr(fitted.run_.trained, "forecasts", lambda tracks: asked.append(len(tracks)) or forecasts(tracks))
+    assert fitted.score(series, None) == pytest.approx(fitted.score([series]), rel=1e-9)
+    assert asked == [4, 2, 4, 2]
 
 
 @pytest.mark.parametrize(

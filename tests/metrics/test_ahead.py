@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 from throughtime.errors import ArgumentError
 from throughtime.metrics import by_horizon, coverage, quantile_loss
-from throughtime.metrics.ahead import ErrorSums
+from throughtime.metrics.ahead import ErrorSums, ExplainedSums
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -49,3 +50,17 @@ def test_what_cannot_be_scaled_is_none_and_nothing_is_told():
         sums.add(truth, said, scale=scale[:3])
     with pytest.raises(ArgumentError, match="given with every batch or with none; these have 0"):
         sums.add(truth, said, scale=scale, quantiles=said[..., None])
+
+
+@pytest.mark.parametrize("constant", [0.5, 1e6])
+@pytest.mark.parametrize("wrong", [0.0, 1.0])
+def test_what_is_explained_is_what_scikit_learn_says_of_all_at_once(constant, wrong):
+    chance = np.random.default_rng(1)
+    truth = chance.normal(size=(20, 3)) * [1, 1e-3, 0] + [0, 1e4, constant]
+    said = truth + chance.normal(size=(20, 3)) * [0.5, 1e-4, wrong]
+    sums = ExplainedSums()
+    for first in range(0, 20, 6):
+        sums.add(truth[first : first + 6], said[first : first + 6])
+    assert sums.share() == pytest.approx(r2_score(truth, said), rel=1e-6)
+    with pytest.raises(ArgumentError, match="no forecasts to judge; give one at least"):
+        ExplainedSums().share()

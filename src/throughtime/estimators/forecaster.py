@@ -6,15 +6,15 @@ from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from throughtime.data.tracks import Track
+from throughtime.data.tracks import Span, Track
 from throughtime.errors import ArgumentError
 from throughtime.estimators.contract import RunEstimator
 from throughtime.estimators.given import write_ts
 from throughtime.estimators.histories import Numbers, divide, read_histories
 from throughtime.estimators.trained import temporary_folder, train
+from throughtime.metrics.ahead import ExplainedSums
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.forecast import Forecast
 from throughtime.recipes.read import make_recipe
@@ -119,17 +119,25 @@ class SequenceForecaster(RunEstimator):
 
         Raises `ArgumentError` where no series has a context and a horizon.
         """
+        from throughtime.data.windows import Windows
+        from throughtime.models.forecaster import WINDOWS
+
         check_is_fitted(self)
-        series, form = read_histories(self, X, reset=False).series, self.run_.trained.form
-        size = form.context + form.horizon
-        windows = [one[first : first + size] for one in series for first in range(len(one) - size + 1)]
-        if not windows:
+        series, trained = read_histories(self, X, reset=False).series, self.run_.trained
+        sizes = {"context": trained.form.context, "horizon": trained.form.horizon}
+        if (longest := max(map(len, series))) < sum(sizes.values()):
             raise ArgumentError(
-                f"the longest series has {max(map(len, series)):,} rows: too few to be scored by, with a context of "
-                f"{form.context:,} and a horizon of {form.horizon:,}; give longer ones"
+                f"the longest series has {longest:,} rows: too few to be scored by, with a context of "
+                f"{sizes['context']:,} and a horizon of {sizes['horizon']:,}; give longer ones"
             )
-        said = self._ahead([one[: form.context] for one in windows], form.horizon)
-        return float(r2_score(np.concatenate([one[form.context :] for one in windows]), np.concatenate(said)))
+        tracks, spans = [_track(one) for one in series], [Span(0, len(one)) for one in series]
+        windows, sums = Windows(tracks, spans, trained.scale, targets=series[0].shape[1], **sizes), ExplainedSums()
+        for indices in windows.in_order(WINDOWS):
+            every = [windows.raw(index) for index in indices.tolist()]
+            said = trained.forecasts([_track(one[: sizes["context"]]) for one in every])
+            truth = np.concatenate([one[sizes["context"] :] for one in every])
+            sums.add(truth, np.concatenate([one.values for one in said]))
+        return sums.share()
 
     def _ahead(self, series: list[Numbers], steps: int) -> list[Numbers]:
         """So many steps after each series."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from throughtime.errors import ArgumentError
-from throughtime.metrics.forecasts import coverage
+from throughtime.metrics.forecasts import coverage, pinball
 
 Numbers = NDArray[Any]
 
@@ -87,8 +87,7 @@ class ErrorSums:
             self.scaled += (absolute / scale[:, None]).sum((0, 2))
         self.count += errors.size
         if quantiles is not None:
-            over = targets[..., None] - quantiles.astype(np.float64)
-            self.pinball += np.maximum(self.levels * over, (self.levels - 1) * over).sum((0, 1, 2))
+            self.pinball += pinball(targets[..., None], quantiles.astype(np.float64), self.levels).sum((0, 1, 2))
             self.inside += (coverage(targets, quantiles[..., 0], quantiles[..., -1]) or 0.0) * errors.size
 
     def scores(self) -> ForecastScores:
@@ -105,3 +104,40 @@ class ErrorSums:
             tuple((self.pinball / self.count).tolist()),
             self.inside / self.count if len(self.levels) > 1 else None,
         )
+
+
+class ExplainedSums:
+    """Sums from which `share` tells how much of what differs is forecast, with nothing held but them.
+
+    Formula: R² = 1 − Σ (y − ŷ)² / Σ (y − mean y)² of each variable, and the mean of these; of one that never changes
+    it is 1 where all of it is forecast as it is, else 0
+    Source: as scikit-learn's r2_score counts it.
+
+    >>> sums = ExplainedSums()
+    >>> sums.add(np.array([[1.0], [2.0]]), np.array([[1.0], [3.0]]))
+    >>> sums.add(np.array([[3.0]]), np.array([[3.0]]))
+    >>> sums.share()
+    0.5
+    """
+
+    def __init__(self) -> None:
+        self.middle: Numbers | None = None  # the first row: what is near it loses no digits
+        self.total = self.squares = self.errors = np.zeros(1)
+        self.count = 0
+
+    def add(self, targets: Numbers, points: Numbers) -> None:
+        """Forecasts (N K) of targets (N K), a row at least."""
+        targets = targets.astype(np.float64)
+        self.middle = targets[0] if self.middle is None else self.middle
+        away = targets - self.middle
+        self.total, self.squares = self.total + away.sum(0), self.squares + np.square(away).sum(0)
+        self.errors, self.count = self.errors + np.square(points - targets).sum(0), self.count + len(targets)
+
+    def share(self) -> float:
+        """R². Raises `ArgumentError` when nothing was added."""
+        if not self.count:
+            raise ArgumentError("there are no forecasts to judge; give one at least")
+        spread = self.squares - np.square(self.total) / self.count
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.where(spread > 0, 1 - self.errors / spread, self.errors == 0)
+        return float(shares.mean())

@@ -91,7 +91,7 @@ def quantile_loss(targets: ArrayLike, forecasts: ArrayLike, level: float) -> flo
     >>> quantile_loss([1.0, 1.0], [0.0, 2.0], 0.9)
     0.5
     """
-    return _mean(_pinball(*_both(targets, forecasts), _levels([level])[0]))
+    return _mean(pinball(*_both(targets, forecasts), _levels([level])[0]))
 
 
 def weighted_quantile_loss(targets: ArrayLike, forecasts: ArrayLike, levels: Sequence[float]) -> float | None:
@@ -109,7 +109,7 @@ def weighted_quantile_loss(targets: ArrayLike, forecasts: ArrayLike, levels: Seq
         raise ArgumentError(
             f"forecasts have the shape {said.shape}; targets and levels need {(*true.shape, len(shares))}"
         )
-    return number(float(ratio(2 * _pinball(true[..., None], said, shares).sum() / len(shares), abs(true).sum())))
+    return number(float(ratio(2 * pinball(true[..., None], said, shares).sum() / len(shares), abs(true).sum())))
 
 
 def coverage(targets: ArrayLike, low: ArrayLike, high: ArrayLike) -> float | None:
@@ -169,8 +169,9 @@ def _levels(levels: Sequence[float]) -> NDArray[np.float64]:
     return shares
 
 
-def _pinball(
+def pinball(
     true: NDArray[np.float64], said: NDArray[np.float64], level: NDArray[np.float64] | np.float64
 ) -> NDArray[np.float64]:
+    """max(q (y − ŷ), (q − 1) (y − ŷ)) of each."""
     over = true - said
     return np.maximum(level * over, (level - 1) * over)

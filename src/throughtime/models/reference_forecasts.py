@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from throughtime.data.tracks import Span
 from throughtime.data.windows import Windows
 from throughtime.metrics.baselines import LinearForecast, fit_linear, naive, seasonal_naive
+from throughtime.metrics.forecasts import seasonal_scale
 
 Numbers = NDArray[np.float64]
 Reference = Callable[[Numbers], Numbers]  # histories B L K to forecasts B H K
@@ -67,9 +68,9 @@ def seasonal_scales(windows: Windows, spans: list[Span], season: int) -> Numbers
     """
     found = np.full((len(windows.tracks), windows.targets), np.nan)
     for row, (track, (first, last)) in enumerate(zip(windows.tracks, spans, strict=True)):
-        values = track.values[first:last, : windows.targets].astype(np.float64)
-        if len(values) > season:
-            found[row] = abs(values[season:] - values[:-season]).mean(0) / windows.scale.deviation[: windows.targets]
+        if last - first > season:
+            scale = seasonal_scale(track.values[first:last, : windows.targets].T, season)
+            found[row] = scale / windows.scale.deviation[: windows.targets]
     there = ~np.isnan(found)
     counts = there.sum(0)
     usual = np.where(there, found, 0.0).sum(0) / np.maximum(counts, 1)
