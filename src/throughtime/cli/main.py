@@ -9,11 +9,11 @@ from io import TextIOWrapper
 from throughtime.errors import ArgumentError, ThroughtimeError, nearest, printable
 
 COMMANDS = {
-    "train": "learn from a file: throughtime train language --text FILE --out RUN; also: train classify",
+    "train": "learn from a file: throughtime train language --text FILE --out RUN; classify, tag, forecast, act ...",
     "generate": "write text with a trained model: throughtime generate RUN --prompt 'To be'",
-    "predict": "classify texts with a trained model: throughtime predict RUN FILE",
+    "predict": "what a run says of each item of a file: throughtime predict RUN FILE",
     "stream": "answer each line of stdin at once: throughtime stream RUN",
-    "evaluate": "score a text, or a run's own held-out part: throughtime evaluate RUN --text FILE | --data FILE",
+    "evaluate": "how well a run does on a file, or on what it held out: throughtime evaluate RUN --data FILE",
     "mistakes": "the surest wrong answers and the words that mattered: throughtime mistakes RUN --page FILE.html",
     "show": "what a run is, its curve, sizes and data: throughtime show RUN",
     "compare": "train several cores on equal terms and judge them: throughtime compare DATA --cores lstm,gru --out DIR",
