@@ -15,7 +15,7 @@ from throughtime.metrics.baselines import fit_linear, seasonal_naive
 from throughtime.models.forecast_stream import ForecastStream
 from throughtime.models.forecaster import Forecaster, ForecastScore, Names
 from throughtime.models.frames import Form
-from throughtime.models.multistep import Direct, Head, InStep
+from throughtime.models.multistep import AtOnce, Head, InStep
 from throughtime.models.reference_forecasts import linear_references, seasonal_scales, simple_references
 from throughtime.recipes.parts import one_way
 
@@ -23,7 +23,7 @@ HOURS = np.datetime64("2024-01-05T20", "us") + np.arange(40) * np.timedelta64(1,
 SCALES = Scale(np.array([10.0, -3.0, 0.5]), np.array([2.0, 0.25, 1.5]))
 
 
-def made(way=Direct, names=("load", "price"), future=(), calendar=False, levels=(), pace=None, **form):
+def made(way=AtOnce, names=("load", "price"), future=(), calendar=False, levels=(), pace=None, **form):
     known = len(future) + 6 * calendar
     sizes = {"context": 6, "horizon": 4, "targets": len(names), "known": known} | form
     model = way(Form(**sizes), one_way("gru", 4, 5, 1), Head(Form(**sizes), 5, levels=levels)).eval()
@@ -154,7 +154,7 @@ def test_rows_of_a_stream_that_do_not_fit_leave_it_as_it_was():
         ForecastStream(made(calendar=True))
 
 
-@pytest.mark.parametrize(("way", "normalise"), [(Direct, "last"), (InStep, "none")])
+@pytest.mark.parametrize(("way", "normalise"), [(AtOnce, "last"), (InStep, "none")])
 def test_a_row_after_which_there_is_no_time_leaves_a_stream_as_it_was(way, normalise):
     forecaster, rows = made(way, calendar=True, pace=pace_of(HOURS), normalise=normalise), series(8)
     times = np.datetime64("9999-12-31T12", "us") + np.arange(8) * np.timedelta64(1, "h")  # four are to come after 19:00

@@ -9,12 +9,12 @@ import torch
 from throughtime.data.windows import WindowBatch
 from throughtime.errors import ArgumentError
 from throughtime.models.frames import Form, framed, unframed
-from throughtime.models.multistep import Direct, EncoderDecoder, Head, InStep
+from throughtime.models.multistep import AtOnce, EncoderDecoder, Head, InStep
 from throughtime.padded import Padded
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import one_way
 
-WAYS = {"direct": Direct, "in-step": InStep, "encoder-decoder": EncoderDecoder}
+WAYS = {"direct": AtOnce, "in-step": InStep, "encoder-decoder": EncoderDecoder}
 SIZES = {"context": 6, "horizon": 4, "targets": 2}
 
 

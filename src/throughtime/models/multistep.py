@@ -83,7 +83,7 @@ class Embedding(nn.Module):
         return torch.relu(self.linear(torch.cat([values, known], -1)))
 
 
-class Direct(nn.Module):
+class AtOnce(nn.Module):
     """All segments ahead at once: each asks the state at the end of the context.
 
     Formula: s = core(x_1 ... x_N); y_m = head(step(q_m, s)), m from 1 to M
@@ -92,7 +92,7 @@ class Direct(nn.Module):
     >>> from throughtime.cells import GRU
     >>> from throughtime.layers import Recurrent
     >>> form = Form(context=8, horizon=4, segment=2, targets=3)
-    >>> model = Direct(form, Recurrent(GRU(5, 6)), Head(form, 6))
+    >>> model = AtOnce(form, Recurrent(GRU(5, 6)), Head(form, 6))
     >>> model(torch.zeros(2, 8, 3), torch.zeros(2, 12, 0)).shape
     torch.Size([2, 4, 3])
     """
@@ -236,4 +236,4 @@ class InStep(nn.Module):
         return changes + (base[..., None] if self.head.levels else base)
 
 
-Multistep = Direct | EncoderDecoder | InStep
+Multistep = AtOnce | EncoderDecoder | InStep

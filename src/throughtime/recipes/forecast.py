@@ -202,7 +202,7 @@ class Forecast(Training):
 
     def model_of(self, names: Names) -> Multistep:
         """A new model of these columns."""
-        from throughtime.models.multistep import Direct, EncoderDecoder, Head, InStep
+        from throughtime.models.multistep import AtOnce, EncoderDecoder, Head, InStep
         from throughtime.recipes.parts import one_way
 
         form = self._form(names)
@@ -214,7 +214,7 @@ class Forecast(Training):
         ]
         if self.way == "encoder-decoder":
             return EncoderDecoder(form, cores[0], cores[1], head, dropout=self.dropout)
-        return (Direct if self.way == "direct" else InStep)(form, cores[0], head, dropout=self.dropout)
+        return (AtOnce if self.way == "direct" else InStep)(form, cores[0], head, dropout=self.dropout)
 
     def _form(self, names: Names) -> Form:
         from throughtime.data.calendar import FEATURES
