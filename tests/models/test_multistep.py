@@ -145,7 +145,8 @@ def test_direct_asks_the_last_state_once_for_each_segment(imitated):
 
 def test_a_model_in_step_is_fed_its_own_forecasts_and_taught_by_the_truth(imitated):
     model = made("in-step", normalise="last", known=1).double().eval()
-    given = WindowBatch(*(part.double() for part in batch(model.form)))
+    given = batch(model.form)
+    given = WindowBatch(given.history.double(), given.known.double(), given.targets.double())
 
     def one_ahead(past, steps):  # the forecast of the value after `past`, by reading all of it again
         level = given.history[:, -1:]

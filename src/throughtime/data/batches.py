@@ -80,6 +80,36 @@ class Batches:
         return self._order[1]
 
 
+class Shuffled:
+    """Rows by number in batches of so many, shuffled anew in every epoch; each comes once.
+
+    Which comes when is a function of (seed, epoch, position) alone.
+
+    Raises `ArgumentError` unless there is at least a row to a batch.
+
+    >>> order = Shuffled(3, rows=2)
+    >>> order.chunks, sorted(int(row) for position in range(2) for row in order.chunk(0, position))
+    (2, [0, 1, 2])
+    """
+
+    def __init__(self, count: int, *, rows: int, seed: int = 0) -> None:
+        if rows < 1:
+            raise ArgumentError(f"rows must be at least 1; got {rows}")
+        self.count, self.rows, self.seed = count, rows, seed
+        self._order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+
+    @property
+    def chunks(self) -> int:
+        """How many batches an epoch has."""
+        return -(-self.count // self.rows)
+
+    def chunk(self, epoch: int, position: int) -> NDArray[np.int64]:
+        """The rows of the batch at a position of an epoch."""
+        if self._order[0] != epoch:
+            self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(self.count)
+        return self._order[1][position * self.rows : (position + 1) * self.rows]
+
+
 def in_order(
     sequences: Sequence[Tensor], targets: Tensor | Sequence[Tensor], *, rows: int
 ) -> list[tuple[NDArray[np.int64], SequenceBatch]]:

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
+from throughtime.data.batches import Shuffled
 from throughtime.errors import ArgumentError, DataError
 
 
@@ -45,20 +44,15 @@ class FeatureBatches:
     def __init__(self, inputs: Float[Tensor, "N D"], targets: Tensor, *, rows: int, seed: int = 0) -> None:
         if not len(inputs):
             raise DataError("there are no feature vectors to make batches of")
-        if rows < 1:
-            raise ArgumentError(f"rows must be at least 1; got {rows}")
         if len(targets) != len(inputs):
             raise ArgumentError(f"every vector has a target: {len(inputs):,} and {len(targets):,} do not fit")
-        self.inputs, self.targets, self.rows, self.seed = inputs, targets, rows, seed
-        self._order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+        self.inputs, self.targets, self.order = inputs, targets, Shuffled(len(inputs), rows=rows, seed=seed)
 
     def chunks(self, epoch: int) -> int:
         """How many batches an epoch has."""
-        return -(-len(self.inputs) // self.rows)
+        return self.order.chunks
 
     def chunk(self, epoch: int, position: int) -> FeatureBatch:
         """The batch at a position of an epoch."""
-        if self._order[0] != epoch:
-            self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self.inputs))
-        places = torch.from_numpy(self._order[1][position * self.rows : (position + 1) * self.rows])
+        places = torch.from_numpy(self.order.chunk(epoch, position))
         return FeatureBatch(self.inputs[places], self.targets[places])

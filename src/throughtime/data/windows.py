@@ -1,21 +1,23 @@
 """Windows of series: a context, and the horizon after it; batches of them without a copy of the series."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from throughtime.data.batches import Shuffled
 from throughtime.data.scale import Scale
-from throughtime.data.tracks import Span, Track
+from throughtime.data.tracks import Stretch, Track
 from throughtime.errors import ArgumentError, DataError, printable
 
 Indices = NDArray[np.int64]
 
 
-class WindowBatch(NamedTuple):
+@dataclass(frozen=True)
+class WindowBatch:
     """Windows side by side, all standardised.
 
     history  B L D      the targets, then the inputs
@@ -29,12 +31,13 @@ class WindowBatch(NamedTuple):
 
     def to(self, device: torch.device) -> "WindowBatch":
         """The same batch on a device."""
-        return WindowBatch(*(part.to(device) for part in self))
+        return WindowBatch(self.history.to(device), self.known.to(device), self.targets.to(device))
 
     def split(self, parts: int) -> list["WindowBatch"]:
         """The rows in even groups; no more groups than there are rows."""
         count = max(1, min(parts, len(self.history)))
-        return [WindowBatch(*group) for group in zip(*(part.tensor_split(count) for part in self), strict=True)]
+        every = (part.tensor_split(count) for part in (self.history, self.known, self.targets))
+        return [WindowBatch(*group) for group in zip(*every, strict=True)]
 
 
 class Windows:
@@ -46,7 +49,7 @@ class Windows:
     Raises `ArgumentError` for sizes that are not at least 1, and `DataError` when there is no window at all.
 
     >>> track = Track("", np.arange(8, dtype=np.float32)[:, None], *[np.zeros((8, 0), np.float32)] * 2, None)
-    >>> windows = Windows([track], [Span(0, 8)], Scale(np.zeros(1), np.ones(1)), targets=1, context=3, horizon=2)
+    >>> windows = Windows([track], [Stretch(0, 8)], Scale(np.zeros(1), np.ones(1)), targets=1, context=3, horizon=2)
     >>> len(windows), windows.batch(np.array([3])).history.flatten(), windows.batch(np.array([3])).targets.flatten()
     (4, tensor([3., 4., 5.]), tensor([6., 7.]))
     """
@@ -54,7 +57,7 @@ class Windows:
     def __init__(
         self,
         tracks: Sequence[Track],
-        spans: Sequence[Span],
+        stretches: Sequence[Stretch],
         scale: Scale,
         *,
         targets: int,
@@ -68,13 +71,13 @@ class Windows:
         self.tracks, self.scale, self.targets = tracks, scale, targets
         self.context, self.horizon, self.stride = context, horizon, stride
         # The place of a window is that of its first target.
-        self.begins = np.array([max(first, context) for first, _ in spans], np.int64)
-        ends = np.array([min(last, len(track)) for track, (_, last) in zip(tracks, spans, strict=True)], np.int64)
+        self.begins = np.array([max(first, context) for first, _ in stretches], np.int64)
+        ends = np.array([min(last, len(track)) for track, (_, last) in zip(tracks, stretches, strict=True)], np.int64)
         self.counts = np.maximum(0, (ends - self.begins - horizon) // stride + 1)
         self.edges = np.cumsum(self.counts)
         if not len(self):
             longest = max(range(len(tracks)), key=lambda i: len(tracks[i]))
-            name, rows = printable(tracks[longest].name)[:40], int(ends[longest] - spans[longest].first)
+            name, rows = printable(tracks[longest].name)[:40], int(ends[longest] - stretches[longest].first)
             raise DataError(
                 f"the longest series{f' ({name!r})' if name else ''} has {len(tracks[longest]):,} rows, {rows:,} of "
                 f"them in this part: too few for a context of {context:,} and a horizon of {horizon:,}; "
@@ -121,9 +124,9 @@ class Windows:
         return [chosen[first : first + rows] for first in range(0, len(chosen), rows)]
 
 
-def learned_scale(tracks: Sequence[Track], spans: Sequence[Span]) -> Scale:
+def learned_scale(tracks: Sequence[Track], stretches: Sequence[Stretch]) -> Scale:
     """The scale of targets, inputs and what is known ahead, over those rows of all series."""
-    parts = zip(tracks, spans, strict=True)
+    parts = zip(tracks, stretches, strict=True)
     return Scale.learn(np.concatenate([t.values[first:last], t.known[first:last]], 1) for t, (first, last) in parts)
 
 
@@ -140,18 +143,12 @@ class WindowBatches:
     """
 
     def __init__(self, windows: Windows, *, rows: int, seed: int = 0) -> None:
-        if rows < 1:
-            raise ArgumentError(f"rows must be at least 1; got {rows}")
-        self.windows, self.rows, self.seed = windows, rows, seed
-        self._order: tuple[int, Indices] = (-1, np.zeros(0, np.int64))
+        self.windows, self.order = windows, Shuffled(len(windows), rows=rows, seed=seed)
 
     def chunks(self, epoch: int) -> int:
         """How many batches an epoch has."""
-        return -(-len(self.windows) // self.rows)
+        return self.order.chunks
 
     def chunk(self, epoch: int, position: int) -> WindowBatch:
         """The batch at a position of an epoch."""
-        if self._order[0] != epoch:
-            generator = np.random.default_rng((self.seed, epoch))
-            self._order = epoch, generator.permutation(len(self.windows))
-        return self.windows.batch(self._order[1][position * self.rows : (position + 1) * self.rows])
+        return self.windows.batch(self.order.chunk(epoch, position))
