@@ -134,30 +134,3 @@ def test_a_score_of_what_is_sure_and_wrong_is_a_number():
 def test_no_texts_cannot_be_scored():
     with pytest.raises(ArgumentError, match="there are no texts to judge a classifier by; give one at least"):
         make().score([], [])
-
-
-def test_the_worst_mistakes_are_the_surest():
-    classifier, truth = make(), [(NAMES[i % 3],) for i in range(len(TEXTS))]
-    sequences, targets = classifier.encoded(TEXTS), classifier.targets(truth)
-    said = classifier.predict(TEXTS)
-    wrong = [i for i, one in enumerate(said) if one.labels != truth[i]]
-    assert 5 < len(wrong) < len(TEXTS)
-    found = list(classifier.worst(sequences, targets, 1000))
-    assert sorted(place for place, _, _ in found) == wrong
-    assert [share for _, _, share in found] == sorted((share for _, _, share in found), reverse=True)
-    for place, name, share in found:
-        assert ((name,), share) == (said[place].labels, pytest.approx(said[place].probabilities[name]))
-    assert list(classifier.worst(sequences, targets, 2)) == found[:2]
-    right = classifier.targets([one.labels for one in said])
-    assert list(classifier.worst(sequences, right)) == []
-
-
-def test_a_label_that_is_denied_is_a_mistake_too():
-    classifier = make("multiple")
-    with torch.no_grad():
-        classifier.model.head.linear.weight.zero_()
-        classifier.model.head.linear.bias[:] = torch.tensor([4.0, -3.0, -5.0])
-    sequences, targets = classifier.encoded(["a", "b"]), classifier.targets([("bad", "good"), ("good", "odd")])
-    (first, denied, sure), (second, said, less) = classifier.worst(sequences, targets)
-    assert (first, denied, sure) == (1, "no odd", pytest.approx(1 / (1 + math.exp(-5))))
-    assert (second, said, less) == (0, "no good", pytest.approx(1 / (1 + math.exp(-3))))

@@ -6,6 +6,7 @@ entities     spans in tags, by the rules in schemes; scheme errors, repair, conv
 calibration  whether probabilities are what they say, and the temperature that mends them
 forecasts    how far numbers in time were from what came; baselines, what a model has to be better than
 intervals    how sure any of it is, by the bootstrap
+mistakes     about which a model was surest
 scores       precision, recall and F1, from counts; given checks what comes in
 """
 

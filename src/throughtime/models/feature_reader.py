@@ -17,6 +17,7 @@ from throughtime.metrics import (
     negative_log_likelihood,
     root_mean_squared_error,
 )
+from throughtime.metrics.mistakes import surest
 from throughtime.models.perceptron import PerceptronModel
 
 ROWS = 8192  # that go through the model at a time
@@ -155,10 +156,9 @@ class FeatureReader:
         """The surest mistakes: a row, what is said of it and with which probability; of numbers, how far it is off."""
         found = self.outputs(values)
         if self.classes is None:
-            said, truth = self.numbers(found), self.numbers(targets[:, None])
-            sizes = np.abs(said - truth)
+            off = np.abs(self.numbers(found) - self.numbers(targets[:, None]))
+            places = [(place, float(off[place])) for place in np.argsort(-off, kind="stable")[:count] if off[place]]
         else:
-            sizes = np.where(found.argmax(1) != targets, np.exp(found.max(1)), 0.0)
-        for place in np.argsort(-sizes, kind="stable")[:count]:
-            if sizes[place] > 0:
-                yield int(place), self.predict(np.asarray(values)[place : place + 1])[0], float(sizes[place])
+            places = [(one.place, one.probability) for one in surest(found, targets, count)[0]]
+        for place, size in places:
+            yield int(place), self.predict(np.asarray(values)[place : place + 1])[0], size

@@ -1,6 +1,6 @@
 """A classifier together with its encoder and the names of its classes, which reads items and judges itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -159,23 +159,3 @@ class TextClassifier:
         tables = {name: value for name, value in found.items() if isinstance(value, dict)}
         numbers = {name: value for name, value in found.items() if name not in tables}
         return ClassificationScore(found["items"], nats, numbers, tables, self.encoder.item)
-
-    def worst(self, sequences: Sequence[Tensor], targets: Tensor, count: int = 5) -> Iterator[tuple[int, str, float]]:
-        """The surest mistakes: the place of an item, what is said of it, and the probability of that.
-
-        Where an item may have several labels, it is the one that is said, or denied ("no ..."), with most certainty.
-        """
-        shares, truth = np.exp(self.log_probabilities_encoded(sequences)), targets.numpy()
-        if self.kind == "multiple":
-            said, true = shares > 0.5, truth == 1
-            sure = np.where(said, shares, 1 - shares)
-        else:
-            true = np.arange(len(self.classes)) == truth[:, None]
-            said = np.arange(len(self.classes)) == shares.argmax(1)[:, None]
-            sure = np.where(said, shares, 0.0)
-        wrong = np.where(said != true, sure, 0.0)
-        label, most = wrong.argmax(1), wrong.max(1, initial=0.0)
-        for place in np.argsort(-most, kind="stable")[:count]:
-            if most[place] > 0:
-                name = self.classes[label[place]]
-                yield int(place), name if said[place, label[place]] else f"no {name}", float(most[place])

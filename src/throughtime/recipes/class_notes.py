@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from throughtime.errors import printable
+from throughtime.recipes import cards
 
 if TYPE_CHECKING:
     from throughtime.data.records import Example
@@ -14,16 +14,6 @@ if TYPE_CHECKING:
 
 QUICK = 2000  # items of the held-out part, at most, that are judged while training
 SAMPLE = 256  # and among which mistakes are looked for
-NAMES = 50  # classes that a page lists
-
-
-def listed(classes: list[str]) -> str:
-    """The names of classes, the first 50 of them.
-
-    >>> listed(["bad", "good"])
-    'bad, good'
-    """
-    return ", ".join(classes[:NAMES]) + (f", ... {len(classes):,} in all" if len(classes) > NAMES else "")
 
 
 def notes(recipe: Classify, data: ClassifyData) -> tuple[str, ...]:
@@ -61,12 +51,15 @@ def _units(facts: dict[str, Any], part: str, unit: str) -> str:
 
 def mistakes(reader: TextClassifier, part: Part, *, final: bool) -> str:
     """The mistakes about a part of which a classifier is surest; of 256 items at most while training."""
+    from throughtime.metrics.mistakes import surest
+
     part = part if final else part.thinned(SAMPLE)
     count, length = (20, 100) if final else (3, 24)
     lines = []
-    for place, said, share in reader.worst(part.sequences, part.targets, count):
-        truly = ", ".join(part.labels[place]) or "none"
-        lines.append(f"{share:.2f} {said}, truly {truly}: {_shown(part.examples[place], length)}")
+    for one in surest(reader.log_probabilities_encoded(part.sequences), part.targets.numpy(), count)[0]:
+        truly = ", ".join(part.labels[one.place]) or "none"
+        shown = _shown(part.examples[one.place], length)
+        lines.append(f"{one.probability:.2f} {one.said(reader.classes)}, truly {truly}: {shown}")
     return "\n".join(lines) or "none"
 
 
@@ -84,14 +77,12 @@ def card(recipe: Classify, data: ClassifyData, size: int, score: Any) -> str:
     sources = {name: f"{facts[name]}: {facts[f'{name}_items']:,} {items}" for name in ("train", "valid")}
     rows = {
         "model": f"{recipe.made_of}, {size:,} weights",
-        "classes": listed(data.classes),
+        "classes": cards.listed(data.classes),
         "units": data.encoder.sentence(),
         "trained on": f"{sources['train']} (sha256 {facts['train_sha256'][:12]}…)",
         "validated on": sources["valid"],
         "rows skipped": f"{facts['skipped_rows']:,}",
         **({"to be known": "; ".join(said)} if (said := repeated(facts, items)) else {}),
         **({"embeddings": data.taken.notes(recipe.frozen_updates)[0]} if data.taken else {}),
-        "validation": "training was stopped before its end" if score is None else score.sentence(),
     }
-    lines = [f"| {name} | {printable(value).replace('|', chr(92) + '|')} |" for name, value in rows.items()]
-    return "\n".join([f"# A classifier of {items}", "", "| what | value |", "| --- | --- |", *lines, ""])
+    return cards.card(f"A classifier of {items}", rows, None if score is None else score.sentence())

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from throughtime.errors import ArgumentError, plural, printable
 from throughtime.folder import STRICT, Count, Sha256
-from throughtime.recipes.class_notes import listed, repeated
+from throughtime.recipes.cards import listed
+from throughtime.recipes.class_notes import repeated
 from throughtime.recipes.classify import Classify
 from throughtime.recipes.fields import MOST_CLASSES
 from throughtime.recipes.transfer import VectorFacts
@@ -158,7 +159,7 @@ def evaluate(home: Path, recipe: Classify, asked: Asked) -> Judged:
 
 def mistakes(home: Path, recipe: Classify, asked: Asked, wanted: Wanted) -> Mistakes:
     """The surest mistakes about a file, or about what the run held out, with what mattered for them."""
-    from throughtime.inspect.mistakes import surest
+    from throughtime.metrics.mistakes import surest
 
     asked.only(reads(recipe), *_takes(recipe))
     classifier = load(home, recipe)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from throughtime.inspect.mistakes import Mistake, Wrong
+    from throughtime.inspect.mistakes import Mistake
+    from throughtime.metrics.mistakes import Wrong
     from throughtime.models.tagger import Tagged, Tagger
     from throughtime.models.text_classifier import TextClassifier
 
@@ -76,8 +77,8 @@ class Items:
 
 def of_classifier(classifier: TextClassifier, given: Items, logs: NDArray[np.float64], wanted: Wanted) -> list[Mistake]:
     """The surest mistakes of a classifier, by log p of every class (N K)."""
-    from throughtime.inspect.mistakes import surest
     from throughtime.layers.rest import at_rest
+    from throughtime.metrics.mistakes import surest
 
     wrongs, _ = surest(logs, given.truth, wanted.count)
     with at_rest(classifier.model):
@@ -86,7 +87,7 @@ def of_classifier(classifier: TextClassifier, given: Items, logs: NDArray[np.flo
 
 def _item(classifier: TextClassifier, given: Items, wrong: Wrong, by: By) -> Mistake:
     from throughtime.data.encoders import SeriesEncoder, TextEncoder
-    from throughtime.inspect.mistakes import Mistake, settled, spelled
+    from throughtime.inspect.mistakes import Mistake, claim_of, settled, spelled
     from throughtime.inspect.questions import explain, of_classifier
 
     sequence, item = given.sequences[wrong.place], given.items[wrong.place]
@@ -94,9 +95,8 @@ def _item(classifier: TextClassifier, given: Items, wrong: Wrong, by: By) -> Mis
     units = encoder.units if isinstance(encoder, TextEncoder) else None
     channels = encoder.channels if isinstance(encoder, SeriesEncoder) else ()
     unknown = None if units is None else units.unknown
-    found, way = explain(of_classifier(classifier.model, sequence, wrong.claim, unknown), by)
-    name = classifier.classes[wrong.label]
-    answer, truth = (f"no {name}" if wrong.denied else name), ", ".join(given.labels[wrong.place]) or "none"
+    found, way = explain(of_classifier(classifier.model, sequence, claim_of(wrong), unknown), by)
+    answer, truth = wrong.said(classifier.classes), ", ".join(given.labels[wrong.place]) or "none"
     head = (given.wheres[wrong.place], answer, truth, wrong.probability, way)
     if units is None:
         return Mistake(*head, found.weights, found.residual, values=np.asarray(item, np.float32), channels=channels)
