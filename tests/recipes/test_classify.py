@@ -14,8 +14,8 @@ from throughtime import Padded, folder
 from throughtime.data.batches import SequenceBatch
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.recipes import Classify
+from throughtime.recipes.cards import listed
 from throughtime.recipes.cells import CellName
-from throughtime.recipes.class_notes import listed
 from throughtime.recipes.labelled import pairs_of
 from throughtime.recipes.read import make_recipe
 from throughtime.runs.classify import divided_of

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from throughtime.errors import ArgumentError, DataError, printable
 from throughtime.recipes import fields
+from throughtime.recipes.cards import card
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace
@@ -312,7 +313,5 @@ class Act(Training):
             "acts in": self.env or "no environment: it imitates",
             **{f"data {place}": note for place, note in enumerate(self.notes(data), 1)},
             "hidden from it": ", ".join(map(str, self.hide)) or "nothing",
-            "validation": "training was stopped before its end" if score is None else score.sentence(),
         }
-        lines = [f"| {name} | {printable(value).replace('|', chr(92) + '|')} |" for name, value in rows.items()]
-        return "\n".join(["# A policy", "", "| what | value |", "| --- | --- |", *lines, ""])
+        return card("A policy", rows, None if score is None else score.sentence())

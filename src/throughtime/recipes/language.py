@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from throughtime.errors import DataError
 from throughtime.recipes import fields
+from throughtime.recipes.cards import card
 from throughtime.recipes.cells import CellName, make_cell
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace, Place
@@ -293,10 +294,9 @@ class Language(Transfer):
             f"{data.facts['valid_unknown']:,}",
             **({"embeddings": data.taken.notes(self.frozen_updates)[0]} if data.taken else {}),
             "bytes skipped": f"{data.facts['skipped_bytes']:,}",
-            "validation": "training was stopped before its end"
-            if score is None
-            else f"{score.nats_per_unit:.4f} nats and {score.bits_per_unit:.4f} bits per {self.unit}, "
-            f"{score.bits_per_byte:.4f} bits per byte, perplexity {score.perplexity:.2f}",
         }
-        lines = [f"| {name} | {value} |" for name, value in rows.items()]
-        return "\n".join(["# A language model", "", "| what | value |", "| --- | --- |", *lines, ""])
+        judged = score and (
+            f"{score.nats_per_unit:.4f} nats and {score.bits_per_unit:.4f} bits per {self.unit}, "
+            f"{score.bits_per_byte:.4f} bits per byte, perplexity {score.perplexity:.2f}"
+        )
+        return card("A language model", rows, judged)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from throughtime.errors import printable
 from throughtime.recipes import fields
+from throughtime.recipes.cards import card, listed
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace, Place
 from throughtime.recipes.training import Training
@@ -211,8 +211,6 @@ class Perceptron(Training):
 
     def card(self, model: PerceptronModel, data: PerceptronData, score: Any) -> str:
         """What the model is, what it was made from, and how good it is."""
-        from throughtime.recipes.class_notes import listed
-
         size, read, facts = sum(parameter.numel() for parameter in model.parameters()), data.read, data.read.facts
         rows = {
             "model": f"{self.made_of}, {size:,} weights",
@@ -221,7 +219,5 @@ class Perceptron(Training):
             "trained on": f"{self.train}: {facts['train_rows']:,} rows (sha256 {facts['train_sha256'][:12]}…)",
             "validated on": f"{facts['valid_rows']:,} rows",
             "rows skipped": f"{facts['skipped_rows']:,}",
-            "validation": "training was stopped before its end" if score is None else score.sentence(),
         }
-        lines = [f"| {name} | {printable(value).replace('|', chr(92) + '|')} |" for name, value in rows.items()]
-        return "\n".join(["# A perceptron", "", "| what | value |", "| --- | --- |", *lines, ""])
+        return card("A perceptron", rows, None if score is None else score.sentence())

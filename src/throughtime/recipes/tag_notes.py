@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from throughtime.errors import printable
+from throughtime.recipes import cards
 
 if TYPE_CHECKING:
     from throughtime.models.tagger import Tagger
@@ -14,16 +14,6 @@ if TYPE_CHECKING:
 
 SAMPLE_SENTENCES = 64  # among which mistakes are looked for while training; at the end sixteen times as many
 SHORTENED = "words of over 64 letters, of which those at both ends are seen"
-NAMES = 50  # tags that a page lists
-
-
-def listed(tags: list[str]) -> str:
-    """The names of tags, the first 50 of them.
-
-    >>> listed(["ADJ", "NOUN"])
-    'ADJ, NOUN'
-    """
-    return ", ".join(tags[:NAMES]) + (f", ... {len(tags):,} in all" if len(tags) > NAMES else "")
 
 
 def mistakes(tagger: Tagger, data: TagData, *, final: bool) -> str:
@@ -74,13 +64,11 @@ def card(recipe: Tag, model: TaggingModel, data: TagData, score: Any) -> str:
     size, facts = sum(parameter.numel() for parameter in model.parameters()), data.facts
     rows = {
         "model": f"{recipe.made_of}, {size:,} weights",
-        "tags": listed(data.tags),
+        "tags": cards.listed(data.tags),
         "words": f"a vocabulary of {facts['vocab']:,}",
         "trained on": f"{facts['train']}: {facts['train_tokens']:,} tokens (sha256 {facts['train_sha256'][:12]}…)",
         "validated on": f"{facts['valid']}: {facts['valid_tokens']:,} tokens",
         "tags mended": f"{facts['repaired_tags']:,}",
         **({"embeddings": data.taken.notes(recipe.frozen_updates)[0]} if data.taken else {}),
-        "validation": "training was stopped before its end" if score is None else score.sentence(),
     }
-    lines = [f"| {name} | {printable(value).replace('|', chr(92) + '|')} |" for name, value in rows.items()]
-    return "\n".join(["# A tagger", "", "| what | value |", "| --- | --- |", *lines, ""])
+    return cards.card("A tagger", rows, None if score is None else score.sentence())

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, model_valida
 from throughtime.data.scale import Deviations, Means
 from throughtime.errors import ArgumentError, DataError, RunError, printable
 from throughtime.folder import STRICT, Count, Sha256
-from throughtime.recipes.class_notes import listed
+from throughtime.recipes.cards import listed
 from throughtime.recipes.featured import MOST_FEATURES
 from throughtime.recipes.fields import MOST_CLASSES
 from throughtime.recipes.perceptron import Perceptron

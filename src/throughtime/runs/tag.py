@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BaseModel, Field
 from throughtime.errors import DataError
 from throughtime.folder import STRICT, Count, Sha256
 from throughtime.metrics.schemes import Scheme
+from throughtime.recipes.cards import listed
 from throughtime.recipes.fields import MOST_CLASSES
 from throughtime.recipes.tag import Tag
-from throughtime.recipes.tag_notes import listed
 from throughtime.recipes.tagged import TaggedFile, read_tagged
 from throughtime.recipes.transfer import VectorFacts
 from throughtime.runs.asked import Asked, Judged
