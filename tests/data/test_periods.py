@@ -17,8 +17,8 @@ def track(times):
 def test_parts_of_several_series_are_cut_at_the_same_moments():
     tracks = [track(range(10)), track(range(5, 15)), track([0, 14])]
     parts = by_time(tracks, (0.6, 0.2, 0.2))  # of the times 0 to 14
-    for spans, (low, high) in zip(parts, ((0, 8), (9, 11), (12, 14)), strict=True):
-        for one, (first, last) in zip(tracks, spans, strict=True):
+    for stretches, (low, high) in zip(parts, ((0, 8), (9, 11), (12, 14)), strict=True):
+        for one, (first, last) in zip(tracks, stretches, strict=True):
             wanted = [time for time in one.times if low <= time <= high]
             assert one.times[first:last].tolist() == wanted
 
@@ -32,7 +32,7 @@ def test_one_series_is_cut_by_rows_whether_it_has_times_or_not():
 def test_whole_series_are_in_one_part_each():
     tracks = [track(3) for _ in range(10)]
     parts = by_series(tracks, (0.6, 0.2, 0.2), seed=1)
-    whole = [[i for i, span in enumerate(spans) if span == (0, 3)] for spans in parts]
+    whole = [[i for i, stretch in enumerate(stretches) if stretch == (0, 3)] for stretches in parts]
     assert [len(part) for part in whole] == [6, 2, 2]
     assert sorted(i for part in whole for i in part) == list(range(10))
     assert parts != by_series(tracks, (0.6, 0.2, 0.2), seed=2)

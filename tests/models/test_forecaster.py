@@ -7,7 +7,7 @@ import torch
 from throughtime.data.calendar import calendar_features
 from throughtime.data.clock import Pace, pace_of
 from throughtime.data.scale import Scale
-from throughtime.data.tracks import Span, Track
+from throughtime.data.tracks import Stretch, Track
 from throughtime.data.windows import Windows, learned_scale
 from throughtime.errors import ArgumentError
 from throughtime.metrics.ahead import ForecastScores
@@ -180,16 +180,16 @@ def windows_of(rows=40, context=6, horizon=4, channels=2):
         Track("a", series(rows, channels, 0), empty, empty, None),
         Track("b", series(rows, channels, 1), empty, empty, None),
     ]
-    spans = [Span(0, rows), Span(0, rows // 2)]
-    scales = learned_scale(tracks, spans)
-    return Windows(tracks, spans, scales, targets=channels, context=context, horizon=horizon), spans
+    stretches = [Stretch(0, rows), Stretch(0, rows // 2)]
+    scales = learned_scale(tracks, stretches)
+    return Windows(tracks, stretches, scales, targets=channels, context=context, horizon=horizon), stretches
 
 
 def test_a_score_is_that_of_all_windows_whatever_the_batches(monkeypatch):
-    windows, spans = windows_of()
+    windows, stretches = windows_of()
     forecaster = made()
     forecaster.scale = windows.scale
-    scales = seasonal_scales(windows, spans, 3)
+    scales = seasonal_scales(windows, stretches, 3)
     references = simple_references(windows, 3)
     one = forecaster.score(windows, "absolute", scales, references=references)
     monkeypatch.setattr("throughtime.models.forecaster.WINDOWS", 3)
@@ -203,7 +203,7 @@ def test_a_score_is_that_of_all_windows_whatever_the_batches(monkeypatch):
         away = (truth - said.values) / windows.scale.deviation
         errors.append(abs(away))
         squares.append(away**2)
-        values = windows.tracks[windows.place(index)[0]].values[slice(*spans[windows.place(index)[0]])]
+        values = windows.tracks[windows.place(index)[0]].values[slice(*stretches[windows.place(index)[0]])]
         scaled.append(abs(truth - said.values) / abs(values[3:] - values[:-3]).mean(0))
         naive = seasonal_naive(past.T, 4, 3).T
         assert naive[3].tolist() == past[3].tolist()
@@ -232,10 +232,10 @@ def test_linear_references_are_fitted_to_the_windows_of_each_target():
 
 
 def test_a_season_that_no_context_has_is_no_reference_and_short_series_have_the_scale_of_others():
-    windows, spans = windows_of()
+    windows, stretches = windows_of()
     assert set(simple_references(windows, 7)) == {"naive"}
     assert set(simple_references(windows, 1)) == {"naive"}
-    short = seasonal_scales(windows, [spans[0], Span(0, 2)], 3)
+    short = seasonal_scales(windows, [stretches[0], Stretch(0, 2)], 3)
     assert (short[1] == short[0]).all()
 
 

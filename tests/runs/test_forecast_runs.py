@@ -94,7 +94,7 @@ def test_another_file_is_judged_whole_without_what_is_fitted(plain, sure, tmp_pa
     data = recipe_of(plain).data()
     seasonal = [
         abs(track.values[first + 24 : last] - track.values[first : last - 24]).mean(0) / data.scale.deviation
-        for track, (first, last) in zip(data.tracks.tracks, data.spans[0], strict=True)
+        for track, (first, last) in zip(data.tracks.tracks, data.stretches[0], strict=True)
     ]
     assert runs.scales_of(plain).seasonal == pytest.approx(np.mean(seasonal, 0).tolist(), rel=1e-5)
     rows = runs.evaluate(sure, recipe_of(sure), Asked(other)).rows

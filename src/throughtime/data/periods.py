@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from throughtime.data.splits import NEAR, shuffled
-from throughtime.data.tracks import Span, Track
+from throughtime.data.tracks import Stretch, Track
 from throughtime.errors import ArgumentError, DataError
 
 PARTS = 3  # learnt from, chosen by, judged by
@@ -57,7 +57,7 @@ def cuts_of(sizes: Sequence[float], count: int, what: str) -> list[int]:
     return list(cuts)
 
 
-def by_time(tracks: Sequence[Track], sizes: Sequence[float]) -> list[list[Span]]:
+def by_time(tracks: Sequence[Track], sizes: Sequence[float]) -> list[list[Stretch]]:
     """Three parts of every series, cut at the same moments: no part has anything from after the next one begins.
 
     Sizes are of all different times of all series; of series without times, of the rows of each.
@@ -71,10 +71,10 @@ def by_time(tracks: Sequence[Track], sizes: Sequence[float]) -> list[list[Span]]
         every = times[0] if len(times) == 1 else np.unique(np.concatenate(times))
         last = [every[cut - 1] for cut in cuts_of(sizes, len(every), "times")]
         ends = [[int(np.searchsorted(own, moment, "right")) for moment in last] for own in times]
-    return [[Span((0, *own)[part], own[part]) for own in ends] for part in range(PARTS)]
+    return [[Stretch((0, *own)[part], own[part]) for own in ends] for part in range(PARTS)]
 
 
-def by_series(tracks: Sequence[Track], sizes: Sequence[float], seed: int) -> list[list[Span]]:
+def by_series(tracks: Sequence[Track], sizes: Sequence[float], seed: int) -> list[list[Stretch]]:
     """Three parts of whole series, by chance: of each series all rows are in one part, or in none.
 
     Raises `DataError` as `cuts_of` does.
@@ -83,5 +83,5 @@ def by_series(tracks: Sequence[Track], sizes: Sequence[float], seed: int) -> lis
     found = []
     for first, last in pairwise((0, *cuts_of(sizes, len(tracks), "series"))):
         chosen = set(order[first:last].tolist())
-        found.append([Span(0, len(track) if i in chosen else 0) for i, track in enumerate(tracks)])
+        found.append([Stretch(0, len(track) if i in chosen else 0) for i, track in enumerate(tracks)])
     return found

@@ -18,7 +18,7 @@ from throughtime.errors import ArgumentError, DataError, nearest, printable
 Filling = Literal["refuse", "fill"]
 
 
-class Span(NamedTuple):
+class Stretch(NamedTuple):
     """Rows of a series, from the first to before the last."""
 
     first: int
@@ -26,7 +26,7 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Columns:
+class Roles:
     """Which columns are what, each by its name or its number.
 
     targets    what is forecast; none: all that are nothing else
@@ -86,7 +86,7 @@ class Tracks:
         return sum(map(len, self.tracks))
 
 
-def read_tracks(path: Path, columns: Columns, missing: Filling = "refuse") -> Tracks:
+def read_tracks(path: Path, roles: Roles, missing: Filling = "refuse") -> Tracks:
     """The series in a file: `.npy` and `.ts`, or a table whose rows are points in time.
 
     Where columns are known ahead, rows at the end of a series that have nothing else are the future: they are no
@@ -95,18 +95,18 @@ def read_tracks(path: Path, columns: Columns, missing: Filling = "refuse") -> Tr
     Raises `DataError` as the readers do, for a column that is not there, for a value that is infinite, or missing
     (missing="refuse", or at a beginning) with its place, and for a calendar without dates.
     """
-    read, places = _read(path, columns)
-    names = [read.channels[place] for place in places.ravel()]
+    read, places = _read(path, roles)
+    names = [read.channels[place] for place in places.every()]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path} has two columns {printable(twice)[:80]!r}; rename one of them")
-    if columns.calendar and any(series.times is None for series in read.series):
+    if roles.calendar and any(series.times is None for series in read.series):
         raise DataError(f"{path} has no times for a calendar; give --time-column, or leave --calendar out")
     tracks, filled = [], 0
     if len({None if series.times is None else series.times.dtype.kind for series in read.series}) > 1:
         raise DataError(f"{path}: the times of some series are dates, of others numbers; give all alike")
     for series in read.series:
-        track = _track(series, places, columns.calendar, path)
+        track = _track(series, places, roles.calendar, path)
         _refuse(track, path, names, read, missing)
         whole, lacking = _filled(track, f"{path}, series {printable(series.name)[:40]!r}", names)
         tracks.append(whole)
@@ -121,28 +121,28 @@ class _Places:
     def __init__(self, *parts: Sequence[int]) -> None:
         self.parts = tuple(tuple(part) for part in parts)
 
-    def ravel(self) -> list[int]:
+    def every(self) -> list[int]:
         return [place for part in self.parts for place in part]
 
 
-def _read(path: Path, columns: Columns) -> tuple[SeriesSet, _Places]:
+def _read(path: Path, roles: Roles) -> tuple[SeriesSet, _Places]:
     if path.suffix in (".npy", ".ts"):
-        if columns.time is not None or columns.id is not None:
+        if roles.time is not None or roles.id is not None:
             raise ArgumentError(f"{path} has no columns of times or ids: --time-column and --id-column are for tables")
         read = read_npy(path, missing="keep") if path.suffix == ".npy" else read_ts(path, missing="keep")
-        return read, _found(path, read.channels, columns)
-    if not columns.targets:
-        read = read_series(path, SeriesLayout(columns.time, columns.id, missing="keep"))
-        return read, _found(path, read.channels, columns)
-    named = (*columns.targets, *columns.inputs, *columns.future)
-    read = read_series(path, SeriesLayout(columns.time, columns.id, values=named, missing="keep"))
-    first, second = len(columns.targets), len(columns.targets) + len(columns.inputs)
+        return read, _found(path, read.channels, roles)
+    if not roles.targets:
+        read = read_series(path, SeriesLayout(roles.time, roles.id, missing="keep"))
+        return read, _found(path, read.channels, roles)
+    named = (*roles.targets, *roles.inputs, *roles.future)
+    read = read_series(path, SeriesLayout(roles.time, roles.id, values=named, missing="keep"))
+    first, second = len(roles.targets), len(roles.targets) + len(roles.inputs)
     return read, _Places(range(first), range(first, second), range(second, len(named)))
 
 
-def _found(path: Path, channels: Sequence[str], columns: Columns) -> _Places:
-    inputs, future = ([_place(path, channels, name) for name in some] for some in (columns.inputs, columns.future))
-    targets = [_place(path, channels, name) for name in columns.targets]
+def _found(path: Path, channels: Sequence[str], roles: Roles) -> _Places:
+    inputs, future = ([_place(path, channels, name) for name in some] for some in (roles.inputs, roles.future))
+    targets = [_place(path, channels, name) for name in roles.targets]
     targets = targets or [i for i in range(len(channels)) if i not in (*inputs, *future)]
     if not targets:
         raise DataError(f"{path}: no column is left to forecast; it has {', '.join(map(printable, channels)):.300}")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from throughtime.data.tracks import Span, Track
+from throughtime.data.tracks import Stretch, Track
 from throughtime.errors import ArgumentError
 from throughtime.estimators.contract import RunEstimator
 from throughtime.estimators.given import write_ts
@@ -130,8 +130,8 @@ class SequenceForecaster(RunEstimator):
                 f"the longest series has {longest:,} rows: too few to be scored by, with a context of "
                 f"{sizes['context']:,} and a horizon of {sizes['horizon']:,}; give longer ones"
             )
-        tracks, spans = [_track(one) for one in series], [Span(0, len(one)) for one in series]
-        windows, sums = Windows(tracks, spans, trained.scale, targets=series[0].shape[1], **sizes), ExplainedSums()
+        tracks, stretches = [_track(one) for one in series], [Stretch(0, len(one)) for one in series]
+        windows, sums = Windows(tracks, stretches, trained.scale, targets=series[0].shape[1], **sizes), ExplainedSums()
         for indices in windows.in_order(WINDOWS):
             every = [windows.raw(index) for index in indices.tolist()]
             said = trained.forecasts([_track(one[: sizes["context"]]) for one in every])

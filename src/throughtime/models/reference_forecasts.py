@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from throughtime.data.tracks import Span
+from throughtime.data.tracks import Stretch
 from throughtime.data.windows import Windows
 from throughtime.metrics.baselines import LinearForecast, fit_linear, naive, seasonal_naive
 from throughtime.metrics.forecasts import seasonal_scale
@@ -61,13 +61,13 @@ def _along_time(forecast: Reference) -> Reference:
     return lambda history: forecast(history.swapaxes(1, 2)).swapaxes(1, 2)
 
 
-def seasonal_scales(windows: Windows, spans: list[Span], season: int) -> Numbers:
+def seasonal_scales(windows: Windows, stretches: list[Stretch], season: int) -> Numbers:
     """(series K) how far standardised targets are from those a season before, on average over the rows learnt from.
 
     A series with too few rows of these has the mean of the others.
     """
     found = np.full((len(windows.tracks), windows.targets), np.nan)
-    for row, (track, (first, last)) in enumerate(zip(windows.tracks, spans, strict=True)):
+    for row, (track, (first, last)) in enumerate(zip(windows.tracks, stretches, strict=True)):
         if last - first > season:
             scale = seasonal_scale(track.values[first:last, : windows.targets].T, season)
             found[row] = scale / windows.scale.deviation[: windows.targets]

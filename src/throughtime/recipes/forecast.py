@@ -157,11 +157,11 @@ class Forecast(Training):
 
         read, sizes = self.read(self.series), parse_split(self.split)
         tracks = read.tracks
-        spans = by_time(tracks, sizes) if self.split_by == "time" else by_series(tracks, sizes, self.seed)
-        scale, sizes_of = learned_scale(tracks, spans[0]), {"context": self.seen, "horizon": self.horizon}
+        stretches = by_time(tracks, sizes) if self.split_by == "time" else by_series(tracks, sizes, self.seed)
+        scale, sizes_of = learned_scale(tracks, stretches[0]), {"context": self.seen, "horizon": self.horizon}
         count = len(read.targets)
-        train = Windows(tracks, spans[0], scale, targets=count, stride=self.stride, **sizes_of)
-        valid, test = (Windows(tracks, some, scale, targets=count, **sizes_of) for some in spans[1:])
+        train = Windows(tracks, stretches[0], scale, targets=count, stride=self.stride, **sizes_of)
+        valid, test = (Windows(tracks, some, scale, targets=count, **sizes_of) for some in stretches[1:])
         pace, counts = pace_facts(tracks)
         season = self.season or season_of(pace)
         facts = {
@@ -170,18 +170,18 @@ class Forecast(Training):
             **facts_of(read, pace),
             **counts,
             "season": season,
-            "unused_rows": read.rows - sum(last - first for part in spans for first, last in part),
-            "short_series": sum(a < b and not many for (a, b), many in zip(spans[0], train.counts, strict=True)),
+            "unused_rows": read.rows - sum(last - first for part in stretches for first, last in part),
+            "short_series": sum(a < b and not many for (a, b), many in zip(stretches[0], train.counts, strict=True)),
             **{f"{name}_windows": len(some) for name, some in (("train", train), ("valid", valid), ("test", test))},
         }
-        return ForecastData(read, spans, scale, train, valid, test, season, pace, facts)
+        return ForecastData(read, stretches, scale, train, valid, test, season, pace, facts)
 
     def read(self, path: Path) -> Tracks:
         """Series, read as this recipe reads them."""
-        from throughtime.data.tracks import Columns, read_tracks
+        from throughtime.data.tracks import Roles, read_tracks
 
-        columns = Columns(self.time_column, self.id_column, self.target, self.inputs, self.future, self.calendar)
-        return read_tracks(path, columns, self.missing)
+        roles = Roles(self.time_column, self.id_column, self.target, self.inputs, self.future, self.calendar)
+        return read_tracks(path, roles, self.missing)
 
     def batches(self, data: ForecastData) -> WindowBatches:
         """The windows to learn from."""
@@ -249,7 +249,7 @@ class Forecast(Training):
         references: dict[str, Reference] = {}
         if self.baselines and most is None:
             references = {**simple_references(windows, data.season), **linear_references(data.train)}
-        scales = seasonal_scales(windows, data.spans[0], data.season)
+        scales = seasonal_scales(windows, data.stretches[0], data.season)
         return forecaster.score(windows, self.criterion, scales, references=references, most=most)
 
     def _forecaster(self, model: Multistep, data: ForecastData) -> Forecaster:
@@ -287,7 +287,7 @@ class Forecast(Training):
         from throughtime.folder import to_bytes
         from throughtime.models.reference_forecasts import seasonal_scales
 
-        seasonal = seasonal_scales(data.train, data.spans[0], data.season).mean(0).tolist()
+        seasonal = seasonal_scales(data.train, data.stretches[0], data.season).mean(0).tolist()
         return {
             "recipe.json": to_bytes(json.loads(self.model_dump_json())),
             "data.json": to_bytes(data.facts),

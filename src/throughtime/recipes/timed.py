@@ -10,7 +10,7 @@ from typing import Any
 
 from throughtime.data.clock import Pace
 from throughtime.data.scale import Scale
-from throughtime.data.tracks import Span, Track, Tracks
+from throughtime.data.tracks import Stretch, Track, Tracks
 from throughtime.data.windows import Windows
 from throughtime.errors import printable
 
@@ -23,7 +23,7 @@ class ForecastData:
     """Series to learn from, to choose by and to judge by."""
 
     tracks: Tracks
-    spans: list[list[Span]]  # of each part, those of each series
+    stretches: list[list[Stretch]]  # of each part, those of each series
     scale: Scale
     train: Windows
     valid: Windows

@@ -145,7 +145,7 @@ def evaluate(home: Path, recipe: Recipe, asked: Asked) -> Judged:
     """How well the run's part to judge by is forecast, or all windows of a file."""
     import numpy as np
 
-    from throughtime.data.tracks import Span
+    from throughtime.data.tracks import Stretch
     from throughtime.data.windows import Windows
     from throughtime.models.reference_forecasts import simple_references
 
@@ -156,9 +156,9 @@ def evaluate(home: Path, recipe: Recipe, asked: Asked) -> Judged:
         score = recipe.judged(forecaster, data, data.test)
     else:
         read = read_like(asked, recipe, forecaster)
-        spans, form = [Span(0, len(track)) for track in read.tracks], forecaster.form
+        stretches, form = [Stretch(0, len(track)) for track in read.tracks], forecaster.form
         sizes = {"targets": form.targets, "context": form.context, "horizon": form.horizon}
-        windows, season = Windows(read.tracks, spans, forecaster.scale, **sizes), facts_of(home, Facts).season
+        windows, season = Windows(read.tracks, stretches, forecaster.scale, **sizes), facts_of(home, Facts).season
         notes = (
             read.chosen,
             f"{len(windows):,} windows; {windows.without:,} series without one; {read.filled:,} values filled; "
