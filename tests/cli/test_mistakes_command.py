@@ -60,6 +60,13 @@ def test_mistakes_are_listed_with_the_words_that_mattered(home, capsys, by):
     assert len(json.loads(said(capsys, *words, "--json", "--count", "1").out)["mistakes"]) == 1
 
 
+def test_rows_that_lack_something_are_left_out_when_asked(home, tmp_path, capsys):
+    (tmp_path / "gaps.csv").write_text("text,label\nso fine,bad\nso poor,\n,good\n")
+    words = ["mistakes", home / "run", "--data", tmp_path / "gaps.csv"]
+    assert "--missing skip" in refused(capsys, *words)
+    assert said(capsys, *words, "--missing", "skip").err.splitlines()[-1] == "1 texts, 1 of them wrong"
+
+
 def test_mistakes_about_what_was_held_out_and_the_page(home, tmp_path, capsys):
     out, err = said(capsys, "mistakes", home / "run", "--page", tmp_path / "held.html")
     assert (out, err.splitlines()[-1]) == ("", "4 texts, 0 of them wrong")

@@ -265,7 +265,7 @@ def test_show_tells_what_it_is_and_draws_its_curve(home, tmp_path, capsys):
         r"held out +10% of the texts, of each class: 3 texts, \d of \d+ words unknown",
         r"skipped +0 rows",
         r"validation +\S+ .* share of wrong texts",
-        r"settings +.*core average, embedding 6, ",
+        r"settings +.*embedding 6, .*core average, ",
     ):
         assert re.search(rf"^{line}", out, re.MULTILINE), line
     assert (tmp_path / "curve.svg").stat().st_size > 1000

@@ -10,6 +10,7 @@ import torch
 import throughtime
 from throughtime import folder
 from throughtime.data.records import Layout
+from throughtime.data.scale import Scale
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.recipes import Classify, class_checks
 from throughtime.recipes.labelled import divide
@@ -269,7 +270,7 @@ def test_what_is_read_decides_what_it_is_cut_into():
     ("body", "options", "says"),
     [
         ("@classLabel true a\n@data\n1,2:a\n3,4:a\n", {}, "has one class only, 'a': nothing is to be told apart"),
-        ("@classLabel true a b\n@data\n1,2:a\n3,?:b\n", {}, "line 4, channel 0, value 2: the value is missing; fill in what"),
+        ("@classLabel true a b\n@data\n1,2:a\n3,?:b\n", {}, "line 4, channel 0, value 2: the value is missing; fill"),
         ("@classLabel true a b\n@data\n1,2:a\n3,inf:b\n", {}, "line 4, channel 0, value 2: the value is infinite"),
         ("@classLabel true a b\n@data\n1,2:a\n3,:b\n", {}, "line 4, channel 0, value 2: the value is missing"),
         ("@classLabel true a b\n@data\n:a\n3:b\n", {}, "line 3, channel 0, value 1: the value is missing"),
@@ -444,6 +445,42 @@ def test_a_line_that_does_not_fit_leaves_the_series_as_it_was(run, classify):
             live.take(line)
         assert "\n" not in str(raised.value)
     assert live.take("1 2")["time"] == 2
+
+
+@pytest.mark.parametrize("line", ["1e300 0", "3e38 -3e38"])
+def test_a_line_that_is_too_far_off_is_refused_and_forgotten(run, classify, line):
+    first, other = (runs.stream(throughtime.load(run), classify()) for _ in range(2))
+    for live in (first, other):
+        live.classifier.encoder.scale = Scale(np.zeros(2), np.full(2, 1e-3))
+        live.take("1e-3 2e-3")
+    with pytest.raises(DataError, match=r"not finite in single precision|too far from what was learned"):
+        first.take(line)
+    said = first.take("2e-3 1e-3")
+    assert said == other.take("2e-3 1e-3")
+    assert json.loads(json.dumps(said, allow_nan=False))["time"] == 2
+
+
+def test_an_answer_that_is_no_number_is_refused_and_forgotten(run, classify, monkeypatch):
+    live = runs.stream(throughtime.load(run), classify())
+    live.take("1 2")
+    step = live.running.step
+
+    def poisoned(x):
+        return step(x) * float("nan")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(live.running, "step", poisoned)
+        with pytest.raises(DataError, match="the answer is no number, for this is too far from what was learned"):
+            live.take("1 1")
+    assert live.take("1 2")["time"] == 2
+
+
+def test_a_block_is_bounded_by_its_classes(run, classify, monkeypatch, tmp_path):
+    monkeypatch.setattr("throughtime.runs.asked.MOST_SHARES", 9)
+    file = ts(tmp_path / "moves.ts", SERIES[:7])
+    found = runs.predict(throughtime.load(run), classify(), Asked(file))
+    most = 9 // len(throughtime.load(run).classes)
+    assert [len(block) for block in found] == [most] * (7 // most) + ([7 % most] if 7 % most else [])
 
 
 def test_a_core_that_needs_all_of_a_series_gets_it_in_a_line(classify):

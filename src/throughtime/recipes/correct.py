@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, FiniteFloat
 
 from throughtime.data.scale import Deviations, Means
-from throughtime.folder import STRICT, check_form, read_json
+from throughtime.folder import STRICT, Count, Sha256, check_form, read_json
 from throughtime.recipes.demonstrated import counted, measured, without
-from throughtime.recipes.transfer import Count, Sha256
 
 if TYPE_CHECKING:
     from throughtime.data.episodes import Episode

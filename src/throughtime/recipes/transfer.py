@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast
 from pydantic import BaseModel, Field, model_validator
 
 from throughtime.errors import ArgumentError, DataError, RunError
-from throughtime.folder import JSON_LIMIT, MANIFEST, STRICT, check_form, read_bounded, read_json
+from throughtime.folder import JSON_LIMIT, MANIFEST, STRICT, Count, Sha256, check_form, read_bounded, read_json
 from throughtime.recipes.read import OptionalPlace, make_recipe
 from throughtime.recipes.training import Training
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from throughtime.vectors.table import Table
 
 D = TypeVar("D")  # data with `facts` and `taken`
-Count = Annotated[int, Field(ge=0, lt=2**53)]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class VectorFacts(BaseModel):

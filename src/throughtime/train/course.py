@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from throughtime import folder as folders
 from throughtime import tree
 from throughtime.errors import RunError
+from throughtime.folder import Count
 from throughtime.tally import Tally
 from throughtime.train.descend import Batches, Place
 from throughtime.train.optimise import optimiser_tensors, restore_optimiser
@@ -21,8 +22,6 @@ from throughtime.train.schedule import Waiting
 
 WEIGHTS, RECIPE, DATA, PROGRESS = "weights.safetensors", "recipe.json", "data.json", "progress.jsonl"
 HEADER_BYTES = 2**20  # that a safetensors file may have besides its tensors
-
-Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class WaitingCounters(BaseModel):

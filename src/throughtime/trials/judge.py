@@ -8,7 +8,7 @@ from statistics import median
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from throughtime import folder, runs
 from throughtime.errors import RunError
@@ -26,9 +26,9 @@ ROUNDS, LEAST_ROUNDS, ENOUGH = 7, 3, 20.0  # of timing, and the seconds after wh
 class Line(BaseModel):
     """What a line of progress.jsonl says, as far as it is needed here."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = folder.STRICT
 
-    step: Annotated[int, Field(ge=0, lt=2**53)]
+    step: folder.Count
     seconds: Annotated[float, Field(ge=0)]
     validation: dict[str, Any] | None = None
     final: dict[str, Any] | None = None
@@ -59,8 +59,28 @@ def judged(
 
     Raises `RunError` where another one is not finished, and where all failed.
     """
-    kind = kind_of(type(parts.recipe))
     asked = asked_of(parts.recipe, parts.files["test"])
+    gathered, measures, item = _collected(plan, parts, failed, asked, tell)
+    if not measures:
+        raise RunError(f"no run came to its end; the first failed so: {next(iter(failed.values()), 'there is none')}")
+    tell(len(plan), len(plan), "how long an answer takes")
+    times = item_seconds({name: (its.model, its.first.recipe) for name, its in gathered.items() if its.first}, asked)
+    standings = [_standing(name, its, plan, times.get(name)) for name, its in gathered.items()]
+    notes = [*parts.notes, *_notes(plan, gathered)]
+    curves = f"{measures[0].title if _is_followed(gathered, measures[0]) else 'loss'} on the part valid"
+    comparison = Comparison(measures, standings, item, parts.sizes["test"], terms, curves, notes)
+    return _with_differences(comparison, {name: its.counts for name, its in gathered.items()})
+
+
+def _collected(
+    plan: Sequence[Run],
+    parts: Parts,
+    failed: Mapping[Path, str],
+    asked: Asked,
+    tell: Callable[[float, float, str], None],
+) -> tuple[dict[str, _Gathered], list[Measure], str]:
+    """What was found of each variation, what it is measured by, and what an item is called."""
+    kind = kind_of(type(parts.recipe))
     gathered = {run.name: _Gathered() for run in plan}
     measures, item = list[Measure](), "item"
     for place, run in enumerate(plan):
@@ -77,15 +97,7 @@ def judged(
         if its.first is None:
             its.model, its.first = model, run
             item = application.predict(model, run.recipe, asked).item
-    if not measures:
-        raise RunError(f"no run came to its end; the first failed so: {next(iter(failed.values()), 'there is none')}")
-    tell(len(plan), len(plan), "how long an answer takes")
-    times = item_seconds({name: (its.model, its.first.recipe) for name, its in gathered.items() if its.first}, asked)
-    standings = [_standing(name, its, plan, times.get(name)) for name, its in gathered.items()]
-    notes = [*parts.notes, *_notes(plan, gathered)]
-    curves = f"{measures[0].title if _is_followed(gathered, measures[0]) else 'loss'} on the part valid"
-    comparison = Comparison(measures, standings, item, parts.sizes["test"], terms, curves, notes)
-    return _with_differences(comparison, {name: its.counts for name, its in gathered.items()})
+    return gathered, measures, item
 
 
 def item_seconds(models: Mapping[str, tuple[Any, Any]], asked: Asked) -> dict[str, float]:

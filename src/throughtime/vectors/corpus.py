@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field
 
 from throughtime.data.texts import Texts
 from throughtime.errors import ArgumentError, DataError, RunError
-from throughtime.folder import STRICT, TEXT_LIMIT, check_files, check_form, read_json, write_new
+from throughtime.folder import STRICT, TEXT_LIMIT, Sha256, check_files, check_form, read_json, write_new
 from throughtime.vectors.numbering import KIND, Numbering, append, splitter, temporary_file, without_empty, words_of
 from throughtime.vectors.vocabulary import Vocabulary, check_cut, join_vocabularies
 
@@ -237,7 +237,7 @@ class _Facts(BaseModel):
     unknown: Annotated[int, Field(ge=0)]
     texts: Annotated[int, Field(ge=0)]
     skipped_bytes: Annotated[int, Field(ge=0)]
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: Sha256
     null_cells: Annotated[int, Field(ge=0)]
 
     def corpus(self, vocabulary: Vocabulary, ids: NDArray[np.int32]) -> Corpus:
