@@ -11,14 +11,16 @@ from throughtime.data.splits import (
     grouped,
     grouped_folds,
     groups_of,
+    held_out,
     in_order,
     modulo_folds,
     numbered,
     shuffled,
     stratified,
     stratified_folds,
+    together,
 )
-from throughtime.errors import ArgumentError
+from throughtime.errors import ArgumentError, DataError
 
 SHARES = st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.5), (1 / 3, 1 / 3, 1 / 3), (0.7, 0.2)])
 
@@ -120,6 +122,33 @@ def test_folds_hold_out_each_row_once(count, folds, seed):
         assert set(fold.test % folds) == {number}
     for fold in made["block"]:
         assert (np.diff(fold.test) == 1).all()
+
+
+def test_what_is_equal_or_of_a_group_is_held_out_together():
+    keys = [f"t{i % 40}" for i in range(200)]
+    labels = ["ab"[i % 2] for i in range(200)]
+    for seed in range(3):
+        fold = held_out(keys, 0.1, seed, what="texts", labels=labels)
+        sides = [Counter(keys[row] for row in part) for part in fold]
+        assert not sides[0].keys() & sides[1].keys()
+        assert [sum(side.values()) for side in sides] == [180, 20]
+        assert Counter(labels[row] for row in fold.test) == {"a": 10, "b": 10}
+        groups = [i % 7 for i in range(200)]
+        fold = held_out(keys, 0.1, seed, what="texts", labels=labels, groups=groups)
+        assert not {groups[row] for row in fold.train} & {groups[row] for row in fold.test}
+    few = held_out(keys[:19] * 10, 0.1, 0, what="texts", labels=["x"] * 190)
+    assert len(few.test) == 19
+    assert {(*some.tolist(),) for some in together(keys, labels, (0.9, 0.1), 2)} == {
+        (*part.tolist(),) for part in held_out(keys, 0.1, 2, what="texts", labels=labels)
+    }
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"), [(None, "2 texts are too few to hold 0.1 of them out"), ("ab", "0.1 of each class out: give")]
+)
+def test_too_few_rows_to_hold_some_out_are_refused(labels, says):
+    with pytest.raises(DataError, match=says):
+        held_out(["x", "y"], 0.1, 0, what="texts", labels=labels)
 
 
 def test_seeds_and_only_seeds_change_folds():

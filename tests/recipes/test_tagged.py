@@ -7,7 +7,7 @@ import pytest
 from throughtime.data.conll import Sentence
 from throughtime.errors import DataError
 from throughtime.metrics import convert_tags, spans
-from throughtime.recipes import tagged
+from throughtime.recipes import Tag, classes
 from throughtime.recipes.tagged import Reading, divide, in_letters, read_tagged, settle
 
 AS_IT_IS = Reading(None, None, letters=False, longest=100)
@@ -128,14 +128,31 @@ def test_sentences_are_held_out_by_chance_and_seed_or_given(tmp_path):
     train, valid = divide(file, None, held_out=0.3, seed=0)
     assert len(valid.sentences) == 3
     assert sorted(train.sentences + valid.sentences) == file.sentences
-    assert divide(file, None, held_out=0.3, seed=0)[1] == valid != divide(file, None, held_out=0.3, seed=1)[1]
+    assert divide(file, None, held_out=0.3, seed=0)[1] == valid != divide(file, None, held_out=0.3, seed=2)[1]
     assert divide(file, valid, held_out=0.3, seed=0) == (file, valid)
+
+
+def test_equal_sentences_are_held_out_together(tmp_path):
+    path = tmp_path / "some.conll"
+    path.write_text("".join(f"w{i % 30} {'AB'[i % 2]}\nis B\n\n" for i in range(90)))
+    data = Tag(train=path, held_out=0.2, epochs=1).data()
+    sides = [{tuple(tokens) for tokens in part.tokens} for part in (data.train, data.valid)]
+    assert not sides[0] & sides[1]
+    assert (len(sides[1]), data.facts["shared"]) == (6, 0)
+    path.write_text("".join(f"w{i % 2} {'AB'[i % 2]}\n\n" for i in range(20)))
+    few = Tag(train=path, epochs=1)
+    data = few.data()
+    assert data.facts["shared"] == 2
+    assert "2 held-out sentences are among those to train on as well" in " ".join(few.notes(data))
 
 
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([["O", "O"]] * 9, r"have one tag only, 'O' \(tokens are column 0 \(form\), tags are column 1 \(tag\)\): noth"),
+        (
+            [["O", "O"]] * 9,
+            r"has one tag only, 'O': .*; tokens are column 0 \(form\), tags are column 1 \(tag\); give",
+        ),
         (
             [["O", "X"]],
             "1 sentences are too few to hold 0.3 of them out: give more of them, another --held-out, or --v",
@@ -144,7 +161,7 @@ def test_sentences_are_held_out_by_chance_and_seed_or_given(tmp_path):
     ],
 )
 def test_sentences_that_teach_nothing_are_refused(tmp_path, monkeypatch, rows, says):
-    monkeypatch.setattr(tagged, "MOST_CLASSES", 9)
+    monkeypatch.setattr(classes, "MOST_CLASSES", 9)
     file = read_tagged(written(tmp_path / "some.conll", rows), AS_IT_IS)
     with pytest.raises(DataError, match=says):
         divide(file, None, held_out=0.3, seed=0)

@@ -3,6 +3,7 @@
 Chance is integer arithmetic on (seed, place), not a generator whose stream another version may change.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -10,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from throughtime.errors import ArgumentError
+from throughtime.errors import ArgumentError, DataError
 
 Indices = NDArray[np.int64]
+FEW = 20  # different rows, of which some can hardly be held out
 NEAR = 1e-9  # by which shares may be off a whole
 
 
@@ -68,6 +70,62 @@ def stratified(labels: Sequence[Hashable] | NDArray[Any], shares: Sequence[float
             parts[ordered[done + first : done + last]] = part
         done += int(count)
     return _filled([np.flatnonzero(parts == part) for part in range(len(shares))], shares)
+
+
+def together(keys: Sequence[Hashable], labels: Sequence[Hashable], shares: Sequence[float], seed: int) -> list[Indices]:
+    """As `stratified`, of rows that differ: rows of one key are in one part, by the label of the first of them.
+
+    >>> [part.tolist() for part in together("xyxz", "abab", (0.5, 0.5), 0)]
+    [[0, 2, 3], [1]]
+    """
+    codes, _ = numbered(keys)
+    first = np.unique(codes, return_index=True)[1]
+    parts = stratified([labels[row] for row in first], shares, seed)
+    return [np.flatnonzero(np.isin(codes, part)) for part in parts]
+
+
+def held_out(
+    keys: Sequence[Hashable],
+    share: float,
+    seed: int,
+    *,
+    what: str,
+    labels: Sequence[Hashable] | None = None,
+    groups: Sequence[Hashable] | None = None,
+) -> Fold:
+    """Rows to learn from, and a share that is held out: of each label, and of a group all or none.
+
+    Where there are no groups, rows that are equal, of one key, are held out together; unless fewer than 20 are
+    different, so that equal ones have to be torn apart.
+
+    >>> held_out("abcdefghijklmnopqrstuvwxyzab", 0.1, 0, what="letters").test.tolist()
+    [3, 9, 22]
+
+    Raises `DataError`, which says `what` rows are, when they are too few.
+    """
+    shares, known = (1 - share, share), labels or [""] * len(keys)
+    try:
+        if groups is not None:
+            return Fold(*grouped(groups, shares, seed, labels=known))
+        if len(set(keys)) < FEW:
+            return Fold(*stratified(known, shares, seed))
+        return Fold(*together(keys, known, shares, seed))
+    except ArgumentError:
+        of = "of them" if labels is None else "of each class"
+        raise DataError(
+            f"{len(keys):,} {what} are too few to hold {share:g} {of} out: "
+            "give more of them, another --held-out, or --valid"
+        ) from None
+
+
+def rarest(labels: Sequence[tuple[str, ...]]) -> list[str]:
+    """The rarest of the labels of each row, for a combination of them may be there only once.
+
+    >>> rarest([("a", "b"), ("a",), ()])
+    ['b', 'a', '']
+    """
+    counts = Counter(label for some in labels for label in some)
+    return [min(some, key=lambda label: (counts[label], label), default="") for some in labels]
 
 
 def grouped(

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from throughtime.data import splits
 from throughtime.data.feature_table import FeatureBlock, FeatureTable
-from throughtime.data.precision import Values
+from throughtime.data.precision import Values, whole
 from throughtime.data.scale import Scale
-from throughtime.data.splits import stratified
-from throughtime.errors import ArgumentError, DataError, printable
-from throughtime.recipes.fields import MOST_CLASSES
+from throughtime.errors import DataError, printable
+from throughtime.recipes.classes import check_classes, check_known, size_of
 
 MOST_FEATURES = 8192
-NAME_BYTES = 2**18  # of the names of all features, and of all classes: data.json, which has them, is bounded
+NAME_BYTES = 2**18  # of the names of all features: data.json, which has them, is bounded
 SHOWN = 12  # names that a note lists
 
 
@@ -65,6 +65,8 @@ class Featured:
         if constant := facts["constant"]:
             shown = ", ".join(constant[:SHOWN]) + (", ..." if len(constant) > SHOWN else "")
             notes.append(f"{len(constant):,} features are the same in all rows and tell nothing: {shown}")
+        if facts["shared"]:
+            notes.append(f"{facts['shared']:,} held-out rows are among those to train on as well: no test of it")
         if facts["rounded"]:
             notes.append(f"{facts['rounded']:,} whole numbers are beyond single precision and were rounded")
         return tuple(notes)
@@ -76,9 +78,9 @@ def featured(train: FeatureTable, valid: FeatureTable | None, *, classes: bool, 
     Raises `DataError` where labels are not classes, or not numbers, there are fewer than two or too many of them, too
     few rows to hold some out, or a class that is held out and cannot be learned.
     """
-    if len(train.names) > MOST_FEATURES or _size(train.names) > NAME_BYTES:
+    if len(train.names) > MOST_FEATURES or size_of(train.names) > NAME_BYTES:
         raise DataError(
-            f"{len(train.names):,} features with {_size(train.names):,} bytes of names are over {MOST_FEATURES:,} or "
+            f"{len(train.names):,} features with {size_of(train.names):,} bytes of names are over {MOST_FEATURES:,} or "
             f"{NAME_BYTES:,}; choose some with --features"
         )
     names = _classes(train) if classes else None
@@ -106,12 +108,7 @@ def featured(train: FeatureTable, valid: FeatureTable | None, *, classes: bool, 
 def _numbered(blocks: Sequence[FeatureBlock], names: list[str]) -> list[NDArray[Any]]:
     """The numbers of the classes of rows to learn from, and of rows that are held out."""
     learned, judged = blocks
-    new = min(set(judged.labels) - set(learned.labels), default=None)
-    if new is not None:
-        raise DataError(
-            f"label {new!a:.80} is in the held-out rows only, so that it cannot be learned: "
-            "add rows that have it, or leave it out"
-        )
+    check_known(set(learned.labels), set(judged.labels))
     number = {name: i for i, name in enumerate(names)}
     return [np.array([number[label] for label in block.labels], np.int64) for block in blocks]
 
@@ -119,20 +116,12 @@ def _numbered(blocks: Sequence[FeatureBlock], names: list[str]) -> list[NDArray[
 def _classes(table: FeatureTable) -> list[str]:
     """The classes in the order of their names, or of their numbers where all are whole ones."""
     seen = set(table.rows.labels)
-    if len(seen) < 2:
-        raise DataError(
-            f"the rows to learn from have one class only, {min(seen, default='')!a:.80}: nothing is to be told apart"
-        )
     fraction = next((label for label in table.rows.labels if _is_fraction(label)), None)
     if fraction is not None:
         raise DataError(f"label {fraction!a:.40} is a number with a fraction, no class; give --loss mse (or huber)")
-    if len(seen) > MOST_CLASSES or _size(tuple(seen)) > NAME_BYTES:
-        raise DataError(
-            f"{len(seen):,} classes with {_size(tuple(seen)):,} bytes of names are over {MOST_CLASSES:,} or "
-            f"{NAME_BYTES:,}: classes are few and short; give another --label-column, or --loss mse for numbers"
-        )
-    whole = all(label.removeprefix("-").isdecimal() and label.isascii() for label in seen)
-    return sorted(seen, key=int) if whole else sorted(seen)
+    check_classes(seen, way="give another --label-column, or --loss mse for numbers")
+    numbers = all(whole(label.removeprefix("-")) is not None for label in seen)
+    return sorted(seen, key=int) if numbers else sorted(seen)
 
 
 def _is_fraction(label: str) -> bool:
@@ -140,10 +129,6 @@ def _is_fraction(label: str) -> bool:
         return math.isfinite(float(label)) and not float(label).is_integer()
     except ValueError:
         return False
-
-
-def _size(names: tuple[str, ...]) -> int:
-    return sum(len(json.dumps(name)) for name in names)
 
 
 def numbers_of(labels: list[str], where: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -164,15 +149,14 @@ def numbers_of(labels: list[str], where: str, rows: NDArray[np.int64]) -> NDArra
 
 def _held_out(rows: FeatureBlock, classes: bool, share: float, seed: int) -> tuple[FeatureBlock, FeatureBlock]:
     """Rows to learn from, and a share of each class, or of all."""
-    labels = rows.labels if classes else ["" for _ in rows.labels]
-    try:
-        learned, judged = stratified(labels, (1 - share, share), seed)
-    except ArgumentError:
-        raise DataError(
-            f"{len(labels):,} rows are too few to hold {share:g} of each class out: "
-            "give more of them, a larger --held-out, or --valid"
-        ) from None
+    labels = rows.labels if classes else None
+    learned, judged = splits.held_out(_keys(rows.values), share, seed, what="rows", labels=labels)
     return _taken(rows, learned), _taken(rows, judged)
+
+
+def _keys(values: Values) -> list[bytes]:
+    """What is equal where rows are."""
+    return [row.tobytes() for row in values]
 
 
 def _taken(rows: FeatureBlock, places: NDArray[np.int64]) -> FeatureBlock:
@@ -183,6 +167,7 @@ def _counted(
     train: FeatureTable, valid: FeatureTable | None, learned: FeaturePart, judged: FeaturePart
 ) -> dict[str, Any]:
     """What was read, by name, and how much of it."""
+    own = set(_keys(learned.values))
     same, other = np.flatnonzero((learned.values == learned.values[:1]).all(0)), train if valid is None else valid
     return {
         "train_sha256": _hash(train),
@@ -192,6 +177,7 @@ def _counted(
         "features": list(train.names),
         "label": train.label,
         "constant": [train.names[place] for place in same],
+        "shared": sum(key in own for key in _keys(judged.values)),
         "train_rows": len(learned.targets),
         "valid_rows": len(judged.targets),
         "skipped_rows": train.counts.skipped + (valid.counts.skipped if valid is not None else 0),

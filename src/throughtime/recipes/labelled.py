@@ -2,22 +2,17 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
+from throughtime.data import splits
 from throughtime.data.records import Example, Labelled, ordinal_of
-from throughtime.data.splits import Indices, grouped, numbered, stratified
-from throughtime.errors import ArgumentError, DataError
-from throughtime.recipes.fields import MOST_CLASSES
+from throughtime.errors import DataError
+from throughtime.recipes.classes import check_classes, check_known
 
 Kind = Literal["single", "ordinal", "multiple"]
 Pair = tuple[Any, tuple[str, ...]]  # an item and its labels
-FEW = 20  # different examples, of which some can hardly be held out
-NAME_BYTES = 2**19  # of the names of all classes: data.json, which has them, is bounded
 
 
 @dataclass(frozen=True)
@@ -45,12 +40,20 @@ def divide(train: Labelled, valid: Labelled | None, kind: Kind, *, held_out: flo
     examples, labels = list(train.records), [labels for _, labels in pairs_of(train, kind)]
     classes = _classes(labels, kind)
     if valid is None:
-        learned, judged = _held_out(examples, labels, held_out, seed)
+        groups = [example.group or place for place, example in enumerate(examples)]
+        learned, judged = splits.held_out(
+            [_content(example) for example in examples],
+            held_out,
+            seed,
+            what="examples",
+            labels=splits.rarest(labels),
+            groups=groups if any(example.group for example in examples) else None,
+        )
         others, other_labels = [examples[i] for i in judged], [labels[i] for i in judged]
         examples, labels = [examples[i] for i in learned], [labels[i] for i in learned]
     else:
         others, other_labels = list(valid.records), [labels for _, labels in pairs_of(valid, kind)]
-    _check_known(labels, other_labels)
+    check_known({label for some in labels for label in some}, {label for some in other_labels for label in some})
     own, theirs = [{_content(example) for example in some} for some in (examples, others)]
     source = train if valid is None else valid
     facts = {
@@ -83,55 +86,8 @@ def pairs_of(read: Labelled, kind: Kind) -> list[Pair]:
 def _classes(labels: Sequence[tuple[str, ...]], kind: Kind) -> list[str]:
     """The classes in the order of their names, or of their numbers."""
     seen = {label for some in labels for label in some}
-    if len(seen) < 2:
-        name = f", {min(seen)!a:.80}" if seen else ""
-        raise DataError(f"what is to be learned from has one class only{name}: nothing is to be told apart")
-    size = sum(len(json.dumps(label)) for label in seen)
-    if len(seen) > MOST_CLASSES or size > NAME_BYTES:
-        raise DataError(
-            f"{len(seen):,} classes with {size:,} bytes of names are over {MOST_CLASSES:,} or {NAME_BYTES:,}: "
-            "classes are few and short; give another --label-column"
-        )
+    check_classes(seen, way="give another --label-column")
     return sorted(seen, key=int) if kind == "ordinal" else sorted(seen)
-
-
-def _check_known(labels: Sequence[tuple[str, ...]], held_out: Sequence[tuple[str, ...]]) -> None:
-    """Refuses a class that is held out only."""
-    known = {label for some in labels for label in some}
-    new = min({label for some in held_out for label in some} - known, default=None)
-    if new is not None:
-        raise DataError(
-            f"label {new!a:.80} is in the held-out part only, so that it cannot be learned: "
-            "add examples that have it, or leave it out"
-        )
-
-
-def _held_out(
-    examples: Sequence[Example], labels: Sequence[tuple[str, ...]], share: float, seed: int
-) -> tuple[Indices, Indices]:
-    """Examples to learn from, and a share of each class.
-
-    One of several labels goes with the rarest of them, for a combination of labels may be there only once.
-    """
-    counts = Counter(label for some in labels for label in some)
-    rarest = [min(some, key=lambda label: (counts[label], label), default="") for some in labels]
-    shares = (1 - share, share)
-    try:
-        if any(example.group for example in examples):
-            groups = [example.group or place for place, example in enumerate(examples)]
-            learned, judged = grouped(groups, shares, seed, labels=rarest)
-            return learned, judged
-        codes, different = numbered([_content(example) for example in examples])
-        if different < FEW:  # so few that equal ones have to be torn apart, which is counted as shared
-            codes = np.arange(len(examples))
-        first = np.unique(codes, return_index=True)[1]  # of those that are equal
-        learned, judged = stratified([rarest[i] for i in first], shares, seed)
-        return np.flatnonzero(np.isin(codes, learned)), np.flatnonzero(np.isin(codes, judged))
-    except ArgumentError:
-        raise DataError(
-            f"{len(examples):,} examples are too few to hold {share:g} of each class out: "
-            "give more of them, a larger --held-out, or --valid"
-        ) from None
 
 
 def _content(example: Example) -> Hashable:

@@ -139,6 +139,8 @@ def _facts(found: Learned, lexicon: Lexicon, parts: list[Part]) -> dict[str, Any
             f"{name}_sentences": len(part.tokens),
             f"{name}_tokens": sum(map(len, part.tokens)),
         }
+    own = set(map(tuple, parts[0].tokens))
+    facts["shared"] = sum(tuple(tokens) in own for tokens in parts[1].tokens)
     every = (token for part in parts for tokens in part.tokens for token in tokens)
     facts["shortened_words"] = sum(map(lexicon.shortens, every))
     facts["valid_unlearned"] = sum(tag not in known for some in parts[1].tags for tag in some)

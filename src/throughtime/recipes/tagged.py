@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from throughtime.data import splits
 from throughtime.data.conll import Sentence, Sentences
 from throughtime.errors import DataError
-from throughtime.recipes.fields import MOST_CLASSES
+from throughtime.recipes.classes import check_classes
 
 if TYPE_CHECKING:
     from throughtime.metrics import Scheme
 
 SchemeName = Literal["bio", "iob1", "ioe", "ioe1", "iobes", "bilou"]
-NAME_BYTES = 2**19  # of the names of all tags: data.json, which has them, is bounded
 
 
 @dataclass(frozen=True)
@@ -102,40 +102,17 @@ def _spread(tag: str, count: int) -> list[str]:
 
 
 def divide(train: TaggedFile, valid: TaggedFile | None, *, held_out: float, seed: int) -> tuple[TaggedFile, TaggedFile]:
-    """Sentences to learn from, and those to validate on: of another file, or some of these by chance.
+    """Sentences to learn from, and those to validate on: of another file, or some by chance, equal ones together.
 
     Raises `DataError` where there is one tag only, or too many, or too few sentences to hold some out.
     """
     if valid is None:
-        train, valid = _held_out(train, held_out, seed)
+        keys = [tuple(sentence.tokens) for sentence in train.sentences]
+        parts = splits.held_out(keys, held_out, seed, what="sentences")
+        train, valid = (replace(train, sentences=[train.sentences[place] for place in part]) for part in parts)
     tags = {tag for sentence in train.sentences for tag in sentence.tags}
-    if len(tags) < 2:
-        raise DataError(
-            f"the sentences to learn from have one tag only, {min(tags, default='')!a:.80} ({train.chosen}): "
-            "nothing is to be told apart; give another --column"
-        )
-    size = sum(len(json.dumps(tag)) for tag in tags)
-    if len(tags) > MOST_CLASSES or size > NAME_BYTES:
-        raise DataError(
-            f"{len(tags):,} tags with {size:,} bytes of names are over {MOST_CLASSES:,} or {NAME_BYTES:,}: "
-            "tags are few and short; give another --column"
-        )
+    check_classes(tags, what=("tag", "tags"), way=f"{train.chosen}; give another --column")
     return train, valid
-
-
-def _held_out(file: TaggedFile, share: float, seed: int) -> tuple[TaggedFile, TaggedFile]:
-    from throughtime.data.splits import shuffled
-
-    count = len(file.sentences)
-    size = round(share * count)
-    if not 0 < size < count:
-        raise DataError(
-            f"{count:,} sentences are too few to hold {share:g} of them out: "
-            "give more of them, another --held-out, or --valid"
-        )
-    order = shuffled(count, seed)
-    parts = [[file.sentences[place] for place in sorted(some)] for some in (order[size:], order[:size])]
-    return replace(file, sentences=parts[0]), replace(file, sentences=parts[1])
 
 
 def settle(

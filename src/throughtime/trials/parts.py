@@ -1,6 +1,5 @@
 """Data in parts, each a file: to learn from, to choose weights by, and to judge by what no training has seen."""
 
-from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from throughtime import folder
-from throughtime.data.splits import Indices, grouped, numbered, stratified
+from throughtime.data.splits import Indices, grouped, rarest, together
 from throughtime.errors import ArgumentError, DataError, RunError
+from throughtime.recipes.classes import check_known
 from throughtime.recipes.read import make_recipe
 from throughtime.recipes.training import Training
 from throughtime.trials.kinds import Items, kind_of
@@ -59,7 +59,9 @@ def divide(recipe: Training, given: Given, out: Path) -> Parts:
     if wanted:
         chosen |= {name: some.tolist() for name, some in _places(whole, wanted, recipe.seed).items()}
     keys = {name: [origin[name].keys[place] for place in chosen[name]] for name in NAMES if name in chosen}
-    _check_known({name: {x for place in chosen[name] for x in origin[name].labels[place]} for name in keys})
+    found = {name: {x for place in chosen[name] for x in origin[name].labels[place]} for name in keys}
+    for name, labels in found.items():
+        check_known(found["train"], labels, f"the part {name}")
     files = {name: out / FOLDER / f"{name}{whole.ending}" for name in keys}
     parts = {name: b"".join(origin[name].bodies[place] for place in chosen[name]) for name in keys}
     _write({path: whole.head + parts[name] for name, path in files.items()}, out)
@@ -84,13 +86,10 @@ def _places(items: Items, wanted: dict[str, float], seed: int) -> dict[str, Indi
 
 def _torn(items: Items, shares: Sequence[float], seed: int) -> list[Indices]:
     """Items in parts, those of one key in one part."""
-    strata = _rarest(items.labels)
+    strata = rarest(items.labels)
     if items.are_groups:
         return grouped(items.keys, shares, seed, labels=strata)
-    codes, _ = numbered(items.keys)
-    first = np.unique(codes, return_index=True)[1]  # of those that are equal
-    parts = stratified([strata[place] for place in first], shares, seed)
-    return [np.flatnonzero(np.isin(codes, part)) for part in parts]
+    return together(items.keys, strata, shares, seed)
 
 
 def _listed(wanted: dict[str, float]) -> str:
@@ -113,23 +112,6 @@ def _write(contents: dict[Path, bytes], out: Path) -> None:
         except OSError as error:
             raise folder.cannot_write(path.parent, error) from error
         folder.write_file(path, body)
-
-
-def _rarest(labels: Sequence[tuple[str, ...]]) -> list[str]:
-    """The rarest of the labels of each item, for a combination of them may be there only once."""
-    counts = Counter(label for some in labels for label in some)
-    return [min(some, key=lambda label: (counts[label], label), default="") for some in labels]
-
-
-def _check_known(labels: Mapping[str, set[str]]) -> None:
-    """Refuses a label that cannot be learned, before anything is trained."""
-    for name, some in labels.items():
-        new = min(some - labels["train"], default=None)
-        if new is not None:
-            raise DataError(
-                f"label {new!a:.80} is in the part {name} only, so that it cannot be learned: "
-                "add examples that have it to learn from, or leave it out"
-            )
 
 
 def _repeats(keys: Mapping[str, Sequence[Hashable]]) -> list[str]:
