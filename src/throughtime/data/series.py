@@ -219,13 +219,8 @@ def read_windows(
     if layout.time is not None:
         raise ArgumentError(f"a row has no time of its own where it is a series; got column {layout.time!a:.40}")
     table = open_table(path, writing, numbered=layout.numbered)
-    roles = [None if column is None else table.place(column) for column in (layout.id, layout.label, layout.group)]
-    places = [table.place(column) for column in layout.values]
-    places = places or [i for i in range(len(table.names)) if i not in roles]
-    steps, rest = divmod(len(places), channels)
-    if rest or not steps:
-        raise DataError(f"{table.file} has {len(places)} columns of values, which {channels} channels cannot share")
-    rows = _read(table, places, [None, *roles])
+    places, roles = _shared(table, layout, channels)
+    steps, rows = len(places) // channels, _read(table, places, [None, *roles])
     raw = np.frombuffer(rows.values)
     raw = raw.reshape(-1, steps, channels) if by == "time" else raw.reshape(-1, channels, steps).swapaxes(1, 2)
 
@@ -239,6 +234,16 @@ def read_windows(
     series = [_row(rows, values[i], i) for i in range(len(values))]
     names = tuple(f"channel {i}" for i in range(channels))
     return SeriesSet(series, names, f"a row is a series of {steps:,} times and {channels:,} channels, by {by}", checks)
+
+
+def _shared(table: Table, layout: SeriesLayout, channels: int) -> tuple[list[int], list[int | None]]:
+    """The columns of values, which so many channels share, and those of an id, a label and a group."""
+    roles = [None if column is None else table.place(column) for column in (layout.id, layout.label, layout.group)]
+    places = [table.place(column) for column in layout.values]
+    places = places or [i for i in range(len(table.names)) if i not in roles]
+    if not places or len(places) % channels:
+        raise DataError(f"{table.file} has {len(places)} columns of values, which {channels} channels cannot share")
+    return places, roles
 
 
 def _row(rows: _Rows, values: Values, row: int) -> Series:

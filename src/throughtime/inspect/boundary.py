@@ -31,18 +31,7 @@ def draw_boundary(
     Raises `ArgumentError` where there are not two features or no classes to be parted, or more than 8 of these, for
     another kind of file, and `MissingExtraError` without matplotlib.
     """
-    if reader.classes is None:
-        raise ArgumentError("it foretells a number, and a boundary is between classes; give --loss cross_entropy")
-    if len(reader.names) != 2:
-        shown = printable(", ".join(reader.names[:12])) + (", ..." if len(reader.names) > 12 else "")
-        raise ArgumentError(
-            f"a boundary is drawn in the plane of two features, and there are {len(reader.names)} ({shown}); "
-            "train with two of them by --features"
-        )
-    if len(reader.classes) > MOST_CLASSES:
-        raise ArgumentError(f"{len(reader.classes)} classes have no colour each; there are {MOST_CLASSES}")
-    if not len(values):
-        raise ArgumentError("there are no rows to draw; give one at least")
+    _check(reader, values)
     figure = blank_figure(path, (7.2, 5.4))
     import matplotlib as mpl
 
@@ -63,6 +52,22 @@ def draw_boundary(
         for text in legend.get_texts():
             text.set_parse_math(False)
         save_figure(figure, path)
+
+
+def _check(reader: FeatureReader, values: NDArray[Any]) -> None:
+    """Refuses what has no boundary that can be drawn."""
+    if reader.classes is None:
+        raise ArgumentError("it foretells a number, and a boundary is between classes; give --loss cross_entropy")
+    if len(reader.names) != 2:
+        shown = printable(", ".join(reader.names[:12])) + (", ..." if len(reader.names) > 12 else "")
+        raise ArgumentError(
+            f"a boundary is drawn in the plane of two features, and there are {len(reader.names)} ({shown}); "
+            "train with two of them by --features"
+        )
+    if len(reader.classes) > MOST_CLASSES:
+        raise ArgumentError(f"{len(reader.classes)} classes have no colour each; there are {MOST_CLASSES}")
+    if not len(values):
+        raise ArgumentError("there are no rows to draw; give one at least")
 
 
 def _side(column: NDArray[Any]) -> NDArray[np.float64]:
