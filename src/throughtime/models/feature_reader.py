@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from throughtime.data.scale import Scale
 from throughtime.errors import ArgumentError, printable
+from throughtime.layers.rest import at_rest
 from throughtime.metrics import (
     class_scores,
     confusion_matrix,
@@ -98,17 +99,13 @@ class FeatureReader:
             raise ArgumentError(f"row {row} (from 0) is too far from what was learned: the answer is no number")
         return found
 
-    @torch.no_grad()
     def _through(self, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
-        head, training = cast(Any, self.model.head), self.model.training
+        head = cast(Any, self.model.head)
         says = head if self.classes is None else head.log_probabilities
         device, found = next(self.model.parameters()).device, []
-        self.model.eval()
-        try:
+        with at_rest(self.model):
             for part in torch.from_numpy(scaled).split(ROWS):  # type: ignore[no-untyped-call]
                 found.append(says(self.model(part.to(device))).cpu().double().numpy())
-        finally:
-            self.model.train(training)
         return np.concatenate(found) if found else np.zeros((0, len(self.classes or " ")))
 
     def numbers(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
