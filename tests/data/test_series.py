@@ -87,7 +87,9 @@ def test_missing_and_infinite_values_are_found_with_their_place(tmp_path):
     places = [f"{path}, line {line}, column {column!r}" for line, column in ((2, "y"), (3, "x"), (5, "x"), (5, "y"))]
     assert found.checks == Checks(4, tuple(places), 1, (f"{path}, line 4, column 'x'",))
     mixed = written(tmp_path, "id,x\na,1\nb,\na,inf\n", "mixed.csv")
-    with pytest.raises(DataError, match=r"mixed.csv, line 3, column 'x': the value is missing; fill in what is, or leave it out with --missing skip"):
+    with pytest.raises(
+        DataError, match=r"mixed.csv, line 3, column 'x': the value is missing; fill in what is, or leave it"
+    ):
         read_series(mixed, SeriesLayout(id="id"))
 
 
@@ -206,7 +208,7 @@ def test_a_row_may_be_a_series(tmp_path, by):
 def test_ts_files_hold_channels_and_a_label(tmp_path):
     path = written(tmp_path, TS, "file.ts")
     with pytest.raises(
-        DataError, match=r"file.ts, line 9, channel 0, value 3: the value is missing; fill in what is, or leave it out with --missing skip"
+        DataError, match=r"file.ts, line 9, channel 0, value 3: the value is missing; fill in what is, or leave it out"
     ):
         read_ts(path)
     found = read_ts(path, missing="keep")

@@ -173,7 +173,7 @@ def test_equal_rows_are_held_out_together_or_counted(tmp_path):
 def test_whole_numbers_that_are_classes_stand_in_their_order(tmp_path):
     rows = [(i, (2, 10, -1)[i % 3]) for i in range(30)]
     assert Perceptron(train=written(tmp_path / "n.csv", rows, ("i", "label"))).data().read.classes == ["-1", "2", "10"]
-    rows = [(row[0], "1" * 5000) if row[1] == "10" else row for row in rows]
+    rows = [(row[0], "1" * 5000) if row[1] == 10 else row for row in rows]
     names = Perceptron(train=written(tmp_path / "n.csv", rows, ("i", "label"))).data().read.classes
     assert [name[:3] for name in names] == ["-1", "111", "2"], "what is no number of 64 bits stands by its letters"
 
