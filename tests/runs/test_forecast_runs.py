@@ -193,6 +193,14 @@ def test_a_row_that_is_too_far_off_is_refused_and_forgotten(made, way):
         other.take("1e-3,1e-3")
     with pytest.raises(DataError, match="too far from what was learned"):
         live.take("3e38,-3e38")
+    biases = [one for name, one in forecaster.model.named_parameters() if name.startswith("head") and one.dim() == 1]
+    kept = [one.detach().clone() for one in biases]
+    for one in biases:
+        one.data.fill_(float("nan"))
+    with pytest.raises(DataError, match="the forecast is no number: the row is too far from what was learned"):
+        live.take("1e-3,0")
+    for one, before in zip(biases, kept, strict=True):
+        one.data.copy_(before)
     said = live.take("1e-3,0")
     assert said == other.take("1e-3,0")
     assert np.isfinite(said["forecast"]["load"]).all()

@@ -69,6 +69,8 @@ class ForecastStream:
         if self.recent and time is not None and time <= before:
             raise ArgumentError(f"time {time} is not after the one before it, {before}")
         said, walk = self._walked(self.walker, row, time) if self.walker else (self._read_again(row, time), None)
+        if said is not None and not np.isfinite(said.values).all():
+            raise ArgumentError("the forecast is no number: the row is too far from what was learned; leave it out")
         self.recent.append((row, time))  # only now that nothing can be refused
         self.walk = walk
         return said

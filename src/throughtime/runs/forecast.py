@@ -64,7 +64,7 @@ class Facts(BaseModel):
 
 
 class ScaleForm(BaseModel):
-    """What scale.json holds."""
+    """What scales.json holds."""
 
     model_config = STRICT | ConfigDict(extra="forbid")
 
@@ -77,7 +77,7 @@ def scales_of(home: Path) -> ScaleForm:
     """The scales of a whole folder. Raises `RunError` when they are no scales."""
     from throughtime import folder
 
-    return folder.check_form(ScaleForm, folder.read_json(home, "scale.json", folder.TEXT_LIMIT), home / "scale.json")
+    return folder.check_form(ScaleForm, folder.read_json(home, "scales.json", folder.TEXT_LIMIT), home / "scales.json")
 
 
 def load(home: Path, recipe: Recipe) -> Forecaster:

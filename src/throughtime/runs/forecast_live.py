@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from throughtime.errors import ArgumentError, DataError, printable
-from throughtime.runs.numbers import check_answer, numbers_in
+from throughtime.runs.numbers import numbers_in
 
 if TYPE_CHECKING:
     from throughtime.models.forecaster import Forecast, Forecaster
@@ -51,14 +49,9 @@ class ForecastLive:
             self.stream.reset()
             return None
         time, numbers = self._parted(line)
-        before = self.stream.recent.copy(), self.stream.walk
         try:
-            with np.errstate(over="ignore", invalid="ignore"):  # it is told below
-                said = self.stream.take(numbers_in(numbers).tolist(), time)
-            if said is not None:
-                check_answer(said.values, "a row")
-        except (ArgumentError, DataError) as error:
-            self.stream.recent, self.stream.walk = before
+            said = self.stream.take(numbers_in(numbers), time)
+        except ArgumentError as error:
             raise DataError(str(error)) from None
         return None if said is None else forecast_facts(said, self.names.targets)
 
