@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from throughtime.data.lines import Lines, kind_of
 from throughtime.data.precision import numbers, whole
 from throughtime.data.read import opened
 from throughtime.data.rows import Cell, Table, open_table
+from throughtime.data.series_files import read_header
 from throughtime.data.tables import json_kind, json_objects
 from throughtime.errors import DataError, nearest, printable
 
@@ -264,7 +264,7 @@ def _check_arrays(observations: NDArray[Any], actions: NDArray[Any], lengths: ND
 
 
 def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuses arrays that lack, or are packed as NumPy does not, or take too much memory, before any is taken."""
+    """Refuses arrays that are not there, packed as NumPy packs none, or too large, before memory is taken."""
     total = 0
     for name, each in ARRAYS.items():
         member = f"{name}.npy"
@@ -278,23 +278,13 @@ def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
                 "write it with numpy.savez or numpy.savez_compressed"
             )
         with archive.open(member) as file:
-            count, size = _header(file)
+            count, size = read_header(file)
             needed = count * size + file.tell()
         if needed > packed.file_size:
             raise DataError(f"{path}: '{name}' takes {needed:,} bytes, over what it has, {packed.file_size:,}")
         total += count * max(each, size)
     if total > BYTES:
         raise DataError(f"{path}: its arrays take {total:,} bytes of memory, over {BYTES:,}; give fewer episodes")
-
-
-def _header(file: Any) -> tuple[int, int]:
-    """How many numbers an array has, and the bytes of each. Raises `ValueError` for one of objects."""
-    version = np.lib.format.read_magic(file)
-    reads = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    shape, _, dtype = reads[version](file)
-    if dtype.hasobject or min(shape, default=0) < 0:
-        raise ValueError("it is of objects, which are not read")
-    return prod(int(n) for n in shape), int(dtype.itemsize)
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,16 @@ def read_npy(path: Path, *, labels: Path | None = None, missing: Gaps = "refuse"
     return SeriesSet(series, names, f"an array of {count:,} series, {steps:,} times and {channels:,} channels", checks)
 
 
+def read_header(file: Any) -> tuple[int, int]:
+    """How many values an array has by its header, and the bytes of each. Raises `ValueError` for objects."""
+    version = np.lib.format.read_magic(file)
+    reads = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, _, dtype = reads[version](file)
+    if dtype.hasobject or min(shape, default=0) < 0:
+        raise ValueError("it is of objects, which are not read" if dtype.hasobject else f"no array has shape {shape}")
+    return prod(int(n) for n in shape), int(dtype.itemsize)
+
+
 def read_array(path: Path) -> NDArray[Any]:
     """The array in a `.npy` file. Nothing is unpickled, and an array is as large as its file.
 
@@ -151,13 +162,9 @@ def read_array(path: Path) -> NDArray[Any]:
     with opened(path) as file:
         size = path.stat().st_size
         try:
-            version = np.lib.format.read_magic(file)
-            reads = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, _, dtype = reads[version](file)
-            needed = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize + file.tell()
-            if dtype.hasobject or needed > size or min(shape, default=0) < 0:
-                reason = "objects, which are not read" if dtype.hasobject else f"{needed:,} bytes, and has {size:,}"
-                raise DataError(f"{path}: its header says that it holds {reason}")
+            count, each = read_header(file)
+            if (needed := count * each + file.tell()) > size:
+                raise DataError(f"{path}: its header says that it holds {needed:,} bytes, and has {size:,}")
             file.seek(0)
             return np.lib.format.read_array(file, allow_pickle=False)
         except (ValueError, KeyError, EOFError, TypeError, SyntaxError) as error:
