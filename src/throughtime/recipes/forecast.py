@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from throughtime.errors import printable
 from throughtime.recipes import fields
+from throughtime.recipes.cards import card
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import Place
@@ -306,7 +306,5 @@ class Forecast(Training):
             "split": f"{self.split} by {self.split_by}; {facts['train_windows']:,} windows to learn from, "
             f"{facts['valid_windows']:,} to choose by, {facts['test_windows']:,} to judge by",
             "values filled": f"{facts['filled_values']:,}",
-            "validation": "training was stopped before its end" if score is None else score.sentence(),
         }
-        lines = [f"| {name} | {printable(value).replace('|', chr(92) + '|')} |" for name, value in rows.items()]
-        return "\n".join(["# A forecaster", "", "| what | value |", "| --- | --- |", *lines, ""])
+        return card("A forecaster", rows, None if score is None else score.sentence())
