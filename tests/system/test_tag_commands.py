@@ -81,7 +81,7 @@ def test_a_tagger_that_reads_forward_answers_each_token_at_once(sentences, tmp_p
     [
         ("a O\nb\n" * 9, [], "line 2 has 1 columns where the first token has 2"),
         ("a B-X\nb O\n\nc O\nd I-X\n\n" * 9, [], "the first 'I-X' (I after O) at token 2 of the sentence of line 4"),
-        ("a O\n\n" * 9, [], "have one tag only, 'O'"),
+        ("a O\n\n" * 9, [], "has one tag only, 'O'"),
         ("", [], "has no sentences"),
         ("a B\n", ["--column", "upos"], "has no column 'upos' among its 2; known: form, tag, or numbers from 0"),
         (
