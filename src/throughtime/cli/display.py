@@ -74,7 +74,6 @@ class Display:
 
 def clock(seconds: float) -> str:
     """Minutes and seconds, and hours where there are some."""
-    """Minutes and seconds, and hours where there are some."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
