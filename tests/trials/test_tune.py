@@ -315,12 +315,12 @@ def test_what_is_given_is_not_searched(recipe):
 @pytest.mark.parametrize(
     ("settings", "left"),
     [
-        ({"train": "some.ts", **NUMBERS}, {"core", "hidden", "layers", "pool"}),
-        ({"train": "some.csv", **NUMBERS, "windows": 2, "core": "convolution"}, {"hidden", "pool"}),
-        ({"core": "convolution"}, {"hidden", "word_dropout", "pool"}),
-        ({"core": "average"}, {"word_dropout", "pool"}),
-        ({"core": "bag"}, {"word_dropout"}),
-        ({"core": "bag", "unit": "subword"}, set()),
+        ({"train": "some.ts", **NUMBERS}, ("core", "hidden", "layers", "pool")),
+        ({"train": "some.csv", **NUMBERS, "windows": 2, "core": "convolution"}, ("hidden", "pool")),
+        ({"core": "convolution"}, ("hidden", "word_dropout", "pool")),
+        ({"core": "average"}, ("word_dropout", "pool")),
+        ({"core": "bag"}, ("word_dropout",)),
+        ({"core": "bag", "unit": "subword"}, ()),
     ],
     ids=str,
 )
