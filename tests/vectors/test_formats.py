@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from throughtime.errors import ArgumentError, DataError
@@ -380,6 +380,7 @@ def test_halfway_tiny_and_malformed_numbers_are_left_to_python(text):
 
 
 @given(st.lists(singles, min_size=1, max_size=40))
+@example([1858401992704.0, 999999995904.0, 1e12, -1e15])
 def test_written_numbers_read_as_the_same_and_are_no_longer_than_python_s(numbers):
     vectors = np.array([numbers], np.float32)
     text, ends = np.empty(LONGEST * len(numbers), np.uint8), np.empty(1, np.int64)

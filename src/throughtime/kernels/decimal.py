@@ -193,7 +193,7 @@ def _write_number(text: Any, place: Any, value: Any) -> Any:
     while rest > 0:
         rest //= 10
         length += 1
-    if power >= 0 and length + power <= 15:  # 1200
+    if power >= 0 and length + power <= 12:  # 1200; longer ones are shorter with an exponent
         place = _write_integer(text, place, mantissa, length)
         for _ in range(power):
             text[place] = ZERO
