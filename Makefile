@@ -47,7 +47,7 @@ bench: install
 	$(BIN)/python bench/crf.py
 	$(BIN)/python bench/predict.py
 	$(BIN)/python bench/vectors_table.py
-	@echo "bench/words.py wants a text: $(BIN)/python bench/words.py --data FOLDER; bench/vectors*.py: --text FILE"
+	@echo "bench/words.py wants a text: $(BIN)/python bench/words.py --data FOLDER; bench/vectors*.py: --text FILE; bench/folds.py, sequences.py: --data; tag.py: --run"
 
 docs: install
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[docs]'
