@@ -182,7 +182,7 @@ def _train(plan: Sequence["Run"], display: ManyDisplay, stopped: list[int]) -> d
 
     failed = dict[Path, str]()
     stream, started = trained(plan), False
-    with display:
+    with display.bar:
         for step in stream:
             what = f"{step.run.name}, seed {step.run.seed} ({step.place + 1} of {step.of})"
             if step.failure:

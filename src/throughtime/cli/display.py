@@ -1,7 +1,6 @@
 """What a person sees while a model learns: a live bar on stderr, and a sample at every evaluation."""
 
 import math
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -18,7 +17,7 @@ SHORT = 160  # characters of a sample while training
 
 
 class Display:
-    """A live bar on stderr where stderr is a terminal; plain lines elsewhere."""
+    """A live bar on stderr where stderr is a terminal; plain lines elsewhere. It lives inside of `with display.bar`."""
 
     def __init__(self, recipe: Any) -> None:
         self.recipe, self.console = recipe, Console(stderr=True, highlight=False)
@@ -31,15 +30,6 @@ class Display:
         )
         self.task = self.bar.add_task("training", total=1.0, facts="")
         self.smooth = math.nan  # until something was scored
-
-    def __enter__(self) -> "Display":
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.bar.stop()
 
     def say(self, line: str) -> None:
         """A line, above the bar if there is one."""

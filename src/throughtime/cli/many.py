@@ -1,7 +1,6 @@
 """What a person sees while many models learn, one after the other: one bar on stderr for all of them."""
 
 import time
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -12,7 +11,7 @@ from throughtime.errors import printable
 
 
 class ManyDisplay:
-    """A live bar on stderr where stderr is a terminal; plain lines alone elsewhere."""
+    """A live bar on stderr where stderr is a terminal; lines alone elsewhere. It lives inside of `with display.bar`."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
@@ -26,15 +25,6 @@ class ManyDisplay:
         )
         self.task = self.bar.add_task("", total=1.0, facts="")
         self.began, self.first = time.monotonic(), 0.0
-
-    def __enter__(self) -> "ManyDisplay":
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.bar.stop()
 
     def say(self, line: str) -> None:
         """A line, above the bar if there is one."""

@@ -72,7 +72,7 @@ def _train(recipe: Any, out: Path, *, as_json: bool) -> int:
         display, progress = Display(recipe), None
         display.say(f"Reading {recipe.source}")
         stream = fit(recipe, out)
-        with display:
+        with display.bar:
             for progress in stream:
                 display.show(progress)
                 if as_json and progress.evaluation:

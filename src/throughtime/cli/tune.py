@@ -105,7 +105,7 @@ def _try(search: "Search", out: Path, display: ManyDisplay, stopped: list[int]) 
 
     started = False
     stream = tune(search, out)
-    with display:
+    with display.bar:
         for step in stream:
             if not started:
                 display.begin(step.number / step.of)
