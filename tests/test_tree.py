@@ -108,3 +108,18 @@ def test_what_is_no_state_is_refused_by_its_type(state):
 def test_trees_of_different_shapes_are_refused():
     with pytest.raises(ValueError, match=r"argument 2 is shorter"):
         tree.map(torch.add, (torch.zeros(1), torch.zeros(1)), (torch.zeros(1),))
+
+
+def test_what_is_shared_is_taken_by_group_and_never_chosen_between():
+    rows, source = torch.arange(4.0)[:, None], torch.arange(2.0)[:, None]
+    state = (rows, [tree.Shared(Pair(source, None))])
+    kept = tree.take(state, torch.tensor([3, 3, 0, 1]))
+    assert kept[0].flatten().tolist() == [3, 3, 0, 1]
+    assert kept[1][0].content.left is source
+    fewer = tree.take(state, torch.tensor([2, 3]), torch.tensor([1]))
+    assert fewer[0].flatten().tolist() == [2, 3]
+    assert fewer[1][0].content.left.flatten().tolist() == [1]
+    assert fewer[1][0].content.right is None
+    chosen = tree.select(torch.tensor([True, False, True, False]), state, (rows + 10, state[1]))
+    assert chosen[0].flatten().tolist() == [0, 11, 2, 13]
+    assert chosen[1][0].content.left is source

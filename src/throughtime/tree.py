@@ -5,12 +5,21 @@ ended, save it) is one of these few verbs. `None` is a leaf that stays `None`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 T = TypeVar("T")
+
+
+class Shared(NamedTuple):
+    """A part of a state that steps look at and never change, such as a source that was read.
+
+    It has a row for each group of the state's rows, as all hypotheses of a sentence look at the same source.
+    """
+
+    content: Any
 
 
 def map(function: Callable[..., Any], tree: T, *others: T) -> T:
@@ -60,16 +69,32 @@ def unbind(tree: T, dim: int) -> list[T]:
 
 
 def select(rows: Tensor, new: T, old: T) -> T:
-    """The rows of `new` where `rows` (B) is true, else those of `old`.
+    """The rows of `new` where `rows` (B) is true, else those of `old`; what is `Shared` is the same in both.
 
     >>> select(torch.tensor([True, False]), torch.ones(2, 1), torch.zeros(2, 1)).tolist()
     [[1.0], [0.0]]
     """
+    if isinstance(new, Shared):
+        return new
+    if isinstance(new, tuple | list):
+        branches = zip(new, cast(Any, old), strict=True)
+        return cast(T, _like(new, [select(rows, *branch) for branch in branches]))
     return map(lambda a, b: torch.where(rows.view(-1, *[1] * (a.dim() - 1)), a, b), new, old)
 
 
-def take(tree: T, rows: Tensor) -> T:
-    """The tree with rows chosen (and repeated) by index: the reordering rule of every search."""
+def take(tree: T, rows: Tensor, groups: Tensor | None = None) -> T:
+    """The tree with rows chosen (and repeated) by index: the reordering rule of every search.
+
+    What is `Shared` is taken by `groups`, or stays as it is where the groups do.
+
+    >>> state = (torch.tensor([[1], [2]]), Shared(torch.tensor([[3]])))
+    >>> [leaf.tolist() for _, leaf in leaves(take(state, torch.tensor([1, 1])))]
+    [[[2], [2]], [[3]]]
+    """
+    if isinstance(tree, Shared):
+        return tree if groups is None else map(lambda tensor: tensor.index_select(0, groups), tree)
+    if isinstance(tree, tuple | list):
+        return cast(T, _like(tree, [take(branch, rows, groups) for branch in tree]))
     return map(lambda tensor: tensor.index_select(0, rows), tree)
 
 

@@ -116,3 +116,18 @@ def test_what_does_not_fit_is_refused_with_what_came(case):
     construct, message = REFUSED[case]
     with pytest.raises(ArgumentError, match=message):
         construct()
+
+
+@pytest.mark.parametrize("vocab", [VOCAB, 3000], ids=["few logits", "many logits, which come in blocks"])
+def test_smoothing_gives_a_share_of_the_target_to_all_symbols(vocab):
+    head, x = Softmax(HIDDEN, vocab).double(), features(4, 250)
+    with torch.no_grad():
+        head.bias.normal_()
+    targets = torch.randint(-1, vocab, (4, 250))
+    tally = head.loss(x, targets, smoothing=0.1)
+    logits = nn.functional.linear(x, head.weight, head.bias).flatten(0, 1)
+    peer = nn.functional.cross_entropy(logits, targets.flatten(), ignore_index=-1, label_smoothing=0.1, reduction="sum")
+    torch.testing.assert_close(tally.total, peer)
+    wanted = torch.autograd.grad(peer, [x, head.weight, head.bias])
+    for ours, theirs in zip(torch.autograd.grad(tally.total, [x, head.weight, head.bias]), wanted, strict=True):
+        torch.testing.assert_close(ours, theirs)

@@ -41,17 +41,33 @@ class Softmax(nn.Module):
         if tied is None:
             nn.init.normal_(self.weight, std=hidden**-0.5)
 
-    def loss(self, features: Float[Tensor, "*rows H"], targets: Int[Tensor, "*rows"]) -> Tally:
-        """The sum of −log p over scored targets, and their count; many logits come in blocks, by `heads.fused`."""
+    def loss(
+        self, features: Float[Tensor, "*rows H"], targets: Int[Tensor, "*rows"], *, smoothing: float = 0.0
+    ) -> Tally:
+        """The sum of −log p over scored targets, and their count; many logits come in blocks, by `heads.fused`.
+
+        `smoothing` ε takes a share from the target and gives it to all symbols alike:
+
+        Formula: −(1 − ε) log p(y) − ε/V Σ_v log p(v) = −log p(y) + ε (w_y · h + b_y − mean_v (w_v · h + b_v))
+
+        Source: Szegedy et al. (2016), section 7.
+        """
         features, targets = features.flatten(0, -2), targets.flatten()
         scored = targets >= 0
         count = int(scored.sum())
+        if count < len(targets) and (smoothing or fused.fits(features, self.weight)):
+            features, targets = features[scored], targets[scored]
         if fused.fits(features, self.weight):
-            if count < len(targets):
-                features, targets = features[scored], targets[scored]
-            return Tally(fused.cross_entropy(features, self.weight, self.bias, targets), count)
-        logits = wide(F.linear(features, self.weight, self.bias))
-        return Tally(F.cross_entropy(logits, targets.clamp(min=-1), ignore_index=-1, reduction="sum"), count)
+            total = fused.cross_entropy(features, self.weight, self.bias, targets)
+        else:
+            logits = wide(F.linear(features, self.weight, self.bias))
+            total = F.cross_entropy(logits, targets.clamp(min=-1), ignore_index=-1, reduction="sum")
+        return Tally(total + smoothing * self._lead(features, targets) if smoothing else total, count)
+
+    def _lead(self, features: Tensor, targets: Tensor) -> Tensor:
+        """By how much the logits of the targets lie above the mean of all, summed."""
+        weight, bias = self.weight[targets] - self.weight.mean(0), self.bias[targets] - self.bias.mean()
+        return (wide(features) * weight).sum() + bias.sum()
 
     def log_probabilities(self, features: Float[Tensor, "*rows H"]) -> Float[Tensor, "*rows V"]:
         """log p of every symbol."""

@@ -1,5 +1,6 @@
 """Search: turning a model's steps into sequences."""
 
-from throughtime.search.sample import Stepper, sample, truncate
+from throughtime.search.sample import sample, truncate
+from throughtime.search.stepper import Stepper
 
 __all__ = ["Stepper", "sample", "truncate"]

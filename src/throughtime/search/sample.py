@@ -1,28 +1,16 @@
 """Sampling: one symbol at a time, fed back."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from throughtime.errors import ArgumentError, DivergedError
+from throughtime.search.stepper import Stepper
 
 S = TypeVar("S")
-
-
-@runtime_checkable
-class Stepper(Protocol[S]):
-    """A model that speaks: all that search knows of it."""
-
-    def start(self, prompt: Int[Tensor, "B T"]) -> tuple[Tensor, S]:
-        """Reads a prompt of at least one symbol: log-probabilities (B V) of the next one, and the state."""
-        ...
-
-    def step(self, token: Int[Tensor, " B"], state: S) -> tuple[Tensor, S]:
-        """Takes one symbol a row: log-probabilities (B V) of the next one, and the state."""
-        ...
 
 
 def truncate(
@@ -69,7 +57,7 @@ def truncate(
 
 @torch.no_grad()
 def sample(
-    stepper: Stepper[S],
+    stepper: Stepper[Tensor, S],
     prompt: Sequence[int],
     *,
     length: int,
