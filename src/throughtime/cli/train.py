@@ -70,7 +70,7 @@ def _train(recipe: Any, out: Path, *, as_json: bool) -> int:
         from throughtime.train import fit
 
         display, progress = Display(recipe), None
-        display.say(f"Reading {recipe.source}")
+        display.say(f"Reading {recipe.reads}")
         stream = fit(recipe, out)
         with display.bar:
             for progress in stream:

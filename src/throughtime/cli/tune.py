@@ -73,7 +73,7 @@ def _tune(recipe: Any, given: set[str], options: Any) -> int:
 
         check_home(options.out, tune.CONTENTS)
         dimensions = searched(recipe, given)
-        display.say(f"Reading {recipe.source}; searching {', '.join(one.name for one in dimensions)}")
+        display.say(f"Reading {recipe.reads}; searching {', '.join(one.name for one in dimensions)}")
         search = tune.Search(_with_parts(recipe, options.out, display), dimensions, options.trials, options.by)
         study = tune.open_study(search, options.out)
         _try(search, options.out, display, stopped)

@@ -105,7 +105,7 @@ class Act(Training):
         return self
 
     @property
-    def source(self) -> Path | str:
+    def reads(self) -> Path | str:
         """What is read."""
         return self.demonstrations or self.env or ""
 

@@ -160,7 +160,7 @@ class Classify(Transfer):
         return f"share of wrong {plural(self.item)}"
 
     @property
-    def source(self) -> Path:
+    def reads(self) -> Path:
         """What is read."""
         return self.train
 

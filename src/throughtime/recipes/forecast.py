@@ -121,7 +121,7 @@ class Forecast(Training):
         return self.context or 4 * self.horizon
 
     @property
-    def source(self) -> Path:
+    def reads(self) -> Path:
         """What is read."""
         return self.series
 

@@ -131,7 +131,7 @@ class Language(Transfer):
         return self.unit
 
     @property
-    def source(self) -> Path:
+    def reads(self) -> Path:
         """What is read."""
         return self.text
 

@@ -90,7 +90,7 @@ class Perceptron(Training):
         return LOSS_UNITS[self.loss]
 
     @property
-    def source(self) -> Path:
+    def reads(self) -> Path:
         """What is read."""
         return self.train
 

@@ -100,7 +100,7 @@ class Tag(Transfer):
         return self
 
     @property
-    def source(self) -> Path:
+    def reads(self) -> Path:
         """What is read."""
         return self.train
 
