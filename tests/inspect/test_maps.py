@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from throughtime.errors import ArgumentError
 from throughtime.inspect.layout import Cluster, Layout, Lean
-from throughtime.inspect.maps import COLOURS, DIVERGING, caption, embedded, kind_of, lean_limit, page
+from throughtime.inspect.maps import COLOURS, DIVERGING, caption, kind_of, lean_limit, page
+from throughtime.inspect.pages import embedded
 
 HOSTILE = [
     "</script ><b>",
@@ -142,9 +143,10 @@ def test_names_cannot_steer_a_reader():
 
 
 def test_pages_and_pictures_have_the_same_colours():
-    style = resources.files("throughtime.inspect").joinpath("map.css").read_text().partition("@media")[0]
-    assert re.findall(r"--c\d: (#\w+)", style) == COLOURS
-    assert re.findall(r"--(?:low|middle|high): (#\w+)", style) == DIVERGING
+    home = resources.files("throughtime.inspect")
+    shared, own = (home.joinpath(name).read_text().partition("@media")[0] for name in ("page.css", "map.css"))
+    assert re.findall(r"--c\d: (#\w+)", shared) == COLOURS
+    assert re.findall(r"--(?:low|middle|high): (#\w+)", own) == DIVERGING
 
 
 def test_values_that_json_has_not_are_never_written():

@@ -1,20 +1,18 @@
 """A comparison as one HTML page that needs no network: a table that sorts, bars with whiskers, curves over time."""
 
-import base64
-import hashlib
 import math
 from dataclasses import dataclass
-from importlib import resources
 from typing import NamedTuple
 
 from throughtime.errors import plural, printable
 from throughtime.inspect.comparison import Comparison, Measure, Standing, cells, columns, signed, time_of
 from throughtime.inspect.maps import cut
+from throughtime.inspect.pages import render
 
 # Units of the drawings from here on, of which a screen may make what it likes.
 LABEL, FIELD, ROOM, ROW, HEIGHT = 150.0, 480.0, 130.0, 34.0, 260.0
 MOST_POINTS = 300  # of a curve
-COLOURS = 8  # of comparison.css
+COLOURS = 8  # of page.css
 
 
 class Bar(NamedTuple):
@@ -66,35 +64,23 @@ class Curves:
 
 
 def page(comparison: Comparison, *, title: str) -> str:
-    """One HTML page with the comparison and our script in it; it asks nothing of any network.
-
-    The page's policy lets no script run but ours, which it knows by its hash.
-    """
-    import jinja2
-    from markupsafe import Markup
-
-    home = resources.files("throughtime.inspect")
-    template, style, script = (home.joinpath(f"comparison.{kind}").read_text("utf-8") for kind in ("html", "css", "js"))
-    best = comparison.best
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(template).render(
-        title=printable(title),
-        comparison=comparison,
-        best=best,
-        items=plural(comparison.item),
-        columns=[printable(column) for column in columns(comparison)],
-        rows=[
-            (one, list(zip(cells(comparison, one), keys(comparison, one), strict=True))) for one in comparison.standings
-        ],
-        colours={one.name: place % COLOURS for place, one in enumerate(comparison.standings)},
-        charts=[bars(comparison, measure) for measure in comparison.measures] + differences(comparison),
-        curves=curves(comparison),
-        size={"width": LABEL + FIELD + ROOM, "label": LABEL, "field": FIELD, "row": ROW, "curves": HEIGHT},
-        style=Markup(style),
-        style_hash=_digest(style),
-        script=Markup(script),
-        script_hash=_digest(script),
-    )
+    """One HTML page with the comparison and our script in it; it asks nothing of any network."""
+    rows = [
+        (one, list(zip(cells(comparison, one), keys(comparison, one), strict=True))) for one in comparison.standings
+    ]
+    values = {
+        "title": printable(title),
+        "comparison": comparison,
+        "best": comparison.best,
+        "items": plural(comparison.item),
+        "columns": [printable(column) for column in columns(comparison)],
+        "rows": [(one, list(zip(cells(comparison, one), keys(comparison, one), strict=True))) for one in standings],
+        "colours": {one.name: place % COLOURS for place, one in enumerate(standings)},
+        "charts": [bars(comparison, measure) for measure in comparison.measures] + differences(comparison),
+        "curves": curves(comparison),
+        "size": {"width": LABEL + FIELD + ROOM, "label": LABEL, "field": FIELD, "row": ROW, "curves": HEIGHT},
+    }
+    return render("comparison", values)
 
 
 def keys(comparison: Comparison, one: Standing) -> list[float | str]:
@@ -192,7 +178,3 @@ def round_numbers(low: float, high: float) -> list[float]:
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     last = max(last, first + 1)
     return [round(place * step, 12) for place in range(first, last + 1)]
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

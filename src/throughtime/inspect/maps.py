@@ -1,9 +1,5 @@
 """Maps of words: a layout as one HTML page that needs no network, or as a picture."""
 
-import base64
-import hashlib
-import json
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +7,12 @@ import numpy as np
 
 from throughtime.errors import ArgumentError, printable
 from throughtime.inspect.layout import METHODS, Layout, Lean
+from throughtime.inspect.pages import embedded, render
 
 Colour = Literal["cluster", "bias"]
 PAGE = ".html"
 PICTURES = (".png", ".svg")
-# As in map.css; eight that the colour-blind tell apart, and the ends and the middle of a bias.
+# As in page.css and map.css; eight that the colour-blind tell apart, and the ends and the middle of a bias.
 COLOURS = ["#0072b2", "#d98200", "#009e73", "#c63f0b", "#3fa7e0", "#b8558f", "#8c8400", "#6b7280"]
 DIVERGING = ["#1f66b1", "#b3b8c0", "#c2570c"]
 
@@ -61,28 +58,20 @@ def lean_limit(lean: Lean) -> float:
 def page(layout: Layout, *, name: str, colour: Colour = "cluster") -> str:
     """One HTML page with the map, all its words and our script in it; it asks nothing of any network.
 
-    Words are data there: JSON in which no "<" is left, put on the page as text. The page's policy lets no script run
-    but ours, which it knows by its hash.
+    Words are data there: JSON in which no "<" is left, put on the page as text.
     """
-    import jinja2
     from markupsafe import Markup
 
-    home = resources.files("throughtime.inspect")
-    template, style, script = (home.joinpath(f"map.{kind}").read_text("utf-8") for kind in ("html", "css", "js"))
     name = printable(name)
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(template).render(
-        title=f"{name}: {METHODS[layout.method]} of {len(layout.words):,} words",
-        name=name,
-        caption=caption(layout),
-        words=f"{len(layout.words):,}",
-        notes=layout.notes,
-        style=Markup(style),
-        style_hash=_digest(style),
-        script=Markup(script),
-        script_hash=_digest(script),
-        data=Markup(embedded(content(layout, colour))),
-    )
+    values = {
+        "title": f"{name}: {METHODS[layout.method]} of {len(layout.words):,} words",
+        "name": name,
+        "caption": caption(layout),
+        "words": f"{len(layout.words):,}",
+        "notes": layout.notes,
+        "data": Markup(embedded(content(layout, colour))),
+    }
+    return render("map", values)
 
 
 def content(layout: Layout, colour: Colour) -> dict[str, Any]:
@@ -107,19 +96,3 @@ def content(layout: Layout, colour: Colour) -> dict[str, Any]:
         "lean": lean,
         "colour": colour,
     }
-
-
-def embedded(content: Any) -> str:
-    """JSON that can stand inside an HTML script element, whatever its texts hold.
-
-    >>> embedded({"word": "</script><!--"})
-    '{"word":"\\\\u003c/script\\\\u003e\\\\u003c!--"}'
-    """
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for letter in "<>&\u2028\u2029":
-        text = text.replace(letter, f"\\u{ord(letter):04x}")
-    return text
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

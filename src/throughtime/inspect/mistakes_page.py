@@ -1,10 +1,7 @@
 """The page of mistakes: one HTML file with the texts, or the curves, and what mattered in them shaded."""
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -12,6 +9,7 @@ from numpy.typing import NDArray
 
 from throughtime.errors import printable
 from throughtime.inspect.mistakes import Mistake, legible, percent
+from throughtime.inspect.pages import render
 
 SHADES = 8  # of each colour, as in mistakes.css
 NAMED = 6  # words that stand below a text
@@ -43,24 +41,17 @@ def page(mistakes: Sequence[Mistake], heading: Heading) -> str:
     Red words spoke for the wrong answer, blue ones for the true one; the darker the more they did, beside the
     strongest word of the same text. What comes from files is text there and nothing else.
     """
-    import jinja2
-    from markupsafe import Markup
-
-    home = resources.files("throughtime.inspect")
-    template, style = (home.joinpath(f"mistakes.{kind}").read_text("utf-8") for kind in ("html", "css"))
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.from_string(template).render(
-        title=f"{printable(heading.name)}: {len(mistakes)} mistakes",
-        heading=heading,
-        name=printable(heading.name),
-        marks=_marks(mistakes),
-        notes=[printable(note) for note in heading.notes],
-        mistakes=[_shown(mistake) for mistake in mistakes],
-        ways=" or ".join(sorted({_WAYS[mistake.by] for mistake in mistakes})) or _WAYS["occlusion"],
-        shades=range(1, SHADES + 1),
-        style=Markup(style),
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-    )
+    values = {
+        "title": f"{printable(heading.name)}: {len(mistakes)} mistakes",
+        "heading": heading,
+        "name": printable(heading.name),
+        "marks": _marks(mistakes),
+        "notes": [printable(note) for note in heading.notes],
+        "mistakes": [_shown(mistake) for mistake in mistakes],
+        "ways": " or ".join(sorted({_WAYS[mistake.by] for mistake in mistakes})) or _WAYS["occlusion"],
+        "shades": range(1, SHADES + 1),
+    }
+    return render("mistakes", values)
 
 
 _WAYS = {"occlusion": "occlusion", "gradients": "integrated gradients"}
