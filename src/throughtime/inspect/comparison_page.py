@@ -65,9 +65,7 @@ class Curves:
 
 def page(comparison: Comparison, *, title: str) -> str:
     """One HTML page with the comparison and our script in it; it asks nothing of any network."""
-    rows = [
-        (one, list(zip(cells(comparison, one), keys(comparison, one), strict=True))) for one in comparison.standings
-    ]
+    standings = comparison.standings
     values = {
         "title": printable(title),
         "comparison": comparison,
