@@ -224,6 +224,10 @@ class SubwordUnits:
             yield decoder.decode(self._bytes[i])
         yield decoder.decode(b"", final=True)
 
+    def raw(self, id: int) -> bytes:
+        """The bytes of a subword, which may be a part of a character; of the end none."""
+        return self._bytes[id]
+
     def to_json(self) -> dict[str, Any]:
         """The tokenizer's own JSON."""
         return {"kind": self.kind, "tokenizer": self._tokenizer.to_str()}
