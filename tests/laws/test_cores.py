@@ -9,10 +9,33 @@ import torch
 
 from throughtime import Padded, check_core, tree
 from throughtime.cells import GRU, LSTM, Elman, LayerNormLSTM, PhasedLSTM, Zoneout
-from throughtime.layers import Bidirectional, BothStates, Convolution, Direct, Recurrent, Stack, Window
+from throughtime.layers import (
+    Additive,
+    Attend,
+    Attentive,
+    Bidirectional,
+    BothStates,
+    Convolution,
+    Cosine,
+    Direct,
+    General,
+    Recurrent,
+    ScaledDot,
+    Stack,
+    Window,
+)
 from throughtime.layers.check import CAUSAL_LAWS, CORE_LAWS, exact
 
 Factory = Callable[[], Any]
+
+
+class Reading(Attentive):
+    """A decoder whose initial state is over a source: the same for every row."""
+
+    def initial(self, batch: int) -> Any:
+        source = torch.linspace(-1, 1, 20, dtype=next(self.parameters()).dtype).sin().view(1, 5, 4)
+        return self.begin(Padded(source, torch.tensor([4])).zeroed(), self.core.initial(batch))
+
 
 CORES: dict[str, Factory] = {
     "Recurrent": lambda: Recurrent(LSTM(3, 4)),
@@ -44,6 +67,14 @@ CORES: dict[str, Factory] = {
     "Convolution": lambda: Convolution(3, 2, widths=(2, 3)),
     "Convolution wider than the text": lambda: Convolution(3, 4, widths=(9,)),
     "Direct": lambda: Direct(3),
+    "Attentive": lambda: Reading(Recurrent(GRU(3, 4)), Attend(Additive(4, 4))),
+    "Attentive fed": lambda: Reading(Recurrent(LSTM(8, 4)), Attend(ScaledDot(4, 4)), feeding=True, hidden=5),
+    "Attentive with coverage": lambda: Reading(Recurrent(LSTM(3, 4)), Attend(General(4, 4), coverage=True)),
+    "Attentive, heads, deep, fed, with coverage": lambda: Reading(
+        Stack([Recurrent(GRU(7, 4)), Recurrent(GRU(4, 4))], residual=True),
+        Attend([Additive(4, 4), Cosine(4, 4)], coverage=True),
+        feeding=True,
+    ),
 }
 WHOLE = ("Bidirectional", "reverse", "Convolution")  # those that read the whole sequence
 CAUSAL = [name for name in CORES if not any(kind in name for kind in WHOLE)]
