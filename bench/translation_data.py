@@ -138,7 +138,7 @@ def parses(path: Path) -> list[Pair]:
         else:
             crossed += crossing(words)
             found.append((" ".join(word.form for word in words), " ".join(bracketed(words))))
-    print(f"{path.name}: {long:,} sentences of more than {LONGEST} words are left out; arcs cross in {crossed:,} others")
+    print(f"{path.name}: {long:,} sentences of over {LONGEST} words are left out; arcs cross in {crossed:,} others")
     return found
 
 
