@@ -44,7 +44,7 @@ class TransformerDecoder(nn.Module):
     """Layers in which every step looks at itself, at all steps before it, and at a source.
 
     Formula: h_0 = W x_t + P_t (W only where D is not H), h_l = layer_l(h_{l−1}), y = LN h_L (with the norm before)
-    Shapes: x R T D, outputs R T H; of the encoder's outputs B S `source`.
+    Shapes: x R T D, outputs R T H; outputs of the encoder B S M, M is `memory`.
 
     `begin` gives the state before the first step; the source's keys and values are worked out there, once, and any
     number of hypotheses looks at them without a copy. The weights that are told are those of the last layer but one,
@@ -53,7 +53,7 @@ class TransformerDecoder(nn.Module):
     Source: Vaswani et al. (2017), section 3.1, as in `TransformerEncoder`. Which layer aligns: Garg et al. (2019),
     "Jointly Learning to Align and Translate with Transformer Models", section 3.
 
-    >>> decoder = TransformerDecoder(3, 4, layers=2, heads=2, source=5)
+    >>> decoder = TransformerDecoder(3, 4, layers=2, heads=2, memory=5)
     >>> state = decoder.begin(Padded.full(torch.zeros(2, 7, 5)), None)
     >>> outputs, state = decoder(Padded.full(torch.zeros(2, 6, 3)), state)
     >>> outputs.data.shape, decoder.covered(state).shape
@@ -67,18 +67,18 @@ class TransformerDecoder(nn.Module):
         layers: int = 2,
         heads: int = 4,
         *,
-        source: int,
+        memory: int,
         positions: PositionName = "sinusoidal",
         dropout: float = 0.0,
         design: Design | None = None,
     ) -> None:
         super().__init__()
-        if source < 1:
-            raise ArgumentError(f"source, the width of an encoder's outputs, must be at least 1; got {source}")
+        if memory < 1:
+            raise ArgumentError(f"memory, the width of an encoder's outputs, must be at least 1; got {memory}")
         self.width, self.hidden, self.heads, self.causal = width, hidden, heads, True
         design = design or Design()
         self.entry = Entry(width, hidden, positions, design.places)
-        self.source = nn.Linear(source, hidden) if source != hidden else nn.Identity()
+        self.source = nn.Linear(memory, hidden) if memory != hidden else nn.Identity()
         self.layers = make_layers(hidden, layers, heads, design, dropout, crossed=True)
         self.norm = last_norm(hidden, design)
         self.told = max(0, layers - 2)  # the layer whose weights are told
@@ -91,7 +91,7 @@ class TransformerDecoder(nn.Module):
         return self.begin(Padded.full(weight.new_zeros(batch, 0, width)), None)
 
     def begin(self, outputs: Padded, inner: Any) -> DecoderState:
-        """The state before the first step, from an encoder's outputs (B S `source`); `inner` is of recurrent cores."""
+        """The state before the first step, from an encoder's outputs (B S M); `inner` is of recurrent cores."""
         batch, places, _ = outputs.data.shape
         x, mask = self.source(outputs.data), outputs.mask
         looked = tuple(cast(CrossAttention, layer.multihead_attn).memory(x, mask) for layer in self._each())
