@@ -11,6 +11,12 @@ import tyro
 from throughtime.cli.parse import parse
 from throughtime.errors import ArgumentError
 
+WHOSE = {
+    "text": "language models",
+    "data": "models of labelled data",
+    "episodes": "policies",
+    **dict.fromkeys(("pairs", "source", "target"), "translators"),
+}
 PICTURES = ("confusion", "reliability")  # that classifiers can draw
 
 
@@ -20,7 +26,12 @@ class Options:
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN", help="a run folder")]
     text: Annotated[Path | None, tyro.conf.arg(help="of a language model: the text to score")] = None
-    data: Annotated[Path | None, tyro.conf.arg(help="of all others: labelled data to judge it by")] = None
+    data: Annotated[Path | None, tyro.conf.arg(help="of most others: labelled data to judge it by")] = None
+    pairs: Annotated[Path | None, tyro.conf.arg(help="of a translator: pairs in a table, to judge it by")] = None
+    source: Annotated[Path | None, tyro.conf.arg(help="of a translator: lines to translate; with --target")] = None
+    target: Annotated[Path | None, tyro.conf.arg(help="of a translator: what should be made of those lines")] = None
+    beam: Annotated[int | None, tyro.conf.arg(help="of a translator: hypotheses of the search")] = None
+    alpha: Annotated[float | None, tyro.conf.arg(help="of a translator: of lengths in the search")] = None
     text_column: Annotated[
         str | None, tyro.conf.arg(help="of --data: the column of texts or tokens, by name or number")
     ] = None
@@ -49,18 +60,21 @@ def command(words: list[str]) -> int:
         refuse_of_data(options)
     home = find_whole(options.run)
     recipe = recipe_of(home)
-    for name, for_whom in (("text", "language models"), ("data", "all other models"), ("episodes", "policies")):
+    for name, for_whom in WHOSE.items():
         if getattr(options, name) is not None and name not in recipe.judged_by:
             way_out = f"give --{recipe.judged_by[0]}" if recipe.judged_by else "give none"
             raise ArgumentError(f"--{name} is for {for_whom}, and {options.run} holds {recipe.makes}: {way_out}")
     folder.check_files(home)
     wanted = _pictures(options)
     asked = Asked(
-        options.text or options.data,
+        options.text or options.data or options.pairs or options.source,
         column=options.text_column,
         label_column=options.label_column,
         missing=options.missing,
         episodes=options.episodes,
+        target=options.target,
+        beam=options.beam,
+        alpha=options.alpha,
         pictures=tuple(wanted),
     )
     judged = application_of(recipe).evaluate(home, recipe, asked)

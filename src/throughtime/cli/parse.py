@@ -112,6 +112,18 @@ def joined(options: type[Any], words: list[str]) -> list[str]:
     return _gathered(said, {name for name, kind in kinds.items() if get_origin(kind) is tuple})
 
 
+def said(options: type[Any], words: list[str]) -> set[str]:
+    """The names of the options that stand among the words.
+
+    >>> options = make_dataclass("Options", [("held_out", float), ("tied", bool)])
+    >>> sorted(said(options, ["--held-out=0.1", "--no-tied"]))
+    ['held_out', 'tied']
+    """
+    given = {word.partition("=")[0].replace("_", "-") for word in words if word.startswith("--")}
+    names = {column.name: "--" + _name(column).replace("_", "-") for column in fields(options)}
+    return {name for name, option in names.items() if {option, option.replace("--", "--no-", 1)} & given}
+
+
 def _gathered(words: list[str], several: Collection[str]) -> list[str]:
     """The words, where all values of an option that takes several stand behind its first mention.
 

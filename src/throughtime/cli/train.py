@@ -2,14 +2,14 @@
 
 import json
 import sys
-from dataclasses import asdict, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from throughtime.cli.listen import listening
-from throughtime.cli.parse import joined, parse, recipe_options
+from throughtime.cli.parse import joined, parse, recipe_options, said
 from throughtime.errors import ArgumentError, nearest
 from throughtime.recipes import APPLICATIONS
 from throughtime.recipes.read import make_recipe, read_settings
@@ -41,11 +41,14 @@ def command(words: list[str]) -> int:
         ("json", JSON, field(default=False)),
     ]
     words = [words[0], *joined(recipe_options(application, {}, extra), words[1:])]
-    options_type = recipe_options(application, configured(words[1:], application), extra)
+    settings = configured(words[1:], application)
+    options_type = recipe_options(application, settings, extra)
     options_type.__doc__ = f"{_first_line(application)}\n\nRerunning the same command resumes."
     options = parse(options_type, words[1:], f"train {words[0]}")
-    given = {name: value for name, value in asdict(options).items() if name in application.model_fields}
-    return _train(make_recipe(application, given), options.out, as_json=options.json)
+    given = application.model_fields.keys() & {*said(options_type, words[1:]), *settings}  # the recipe decides the rest
+    return _train(
+        make_recipe(application, {name: getattr(options, name) for name in given}), options.out, as_json=options.json
+    )
 
 
 def _first_line(documented: type[Any]) -> str:

@@ -27,6 +27,9 @@ class Asked:
     missing: Literal["refuse", "skip"] | None = None  # rows that lack something; None: as in training
     probabilities: bool = False  # of every class
     episodes: int | None = None  # that a policy plays
+    target: Path | None = None  # of pairs in two files, that of the targets; `file` is that of the sources
+    beam: int | None = None  # hypotheses of a search; None: as the run has it
+    alpha: float | None = None  # of lengths in a search
     pictures: tuple[str, ...] = ()  # of a judgement, by the names of their options: confusion, reliability
 
     def only(self, whose: str, *takes: str) -> None:
@@ -40,6 +43,9 @@ class Asked:
             "missing": ("missing", self.missing),
             "probabilities": ("probabilities", self.probabilities),
             "episodes": ("episodes", self.episodes),
+            "target": ("target", self.target),
+            "beam": ("beam", self.beam),
+            "alpha": ("alpha", self.alpha),
             **dict.fromkeys(self.pictures, ("pictures", True)),
         }
         for option, (name, value) in given.items():

@@ -1,0 +1,69 @@
+"""What is said of a translator while it learns and after: its data, some translations, a page about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from throughtime.recipes import cards
+
+if TYPE_CHECKING:
+    from throughtime.models.translation import TranslationModel
+    from throughtime.models.translator import Translator
+    from throughtime.recipes.translate import Translate
+    from throughtime.recipes.translate_data import TranslateData
+
+LEFT_OUT = {
+    "both_empty": "lines that are empty on both sides were left out",
+    "one_empty": "pairs with an empty side were left out",
+    "joined": "cells of several lines were joined",
+    "skipped_bytes": "bytes that are not UTF-8 were skipped",
+    "train_too_long": "pairs to train on were left out, for they are longer than --longest",
+    "valid_too_long": "held-out pairs were left out, for they are longer than --longest",
+    "overlap": "held-out pairs have a source that is trained on as well",
+}
+
+
+def translations(recipe: Translate, translator: Translator, data: TranslateData, *, final: bool) -> str:
+    """A few held-out lines, what is made of them, and what should be."""
+    part = data.valid.thinned(10 if final else 3)
+    found = translator.translate(part.sources, recipe.search(width=recipe.beam if final else 1))
+    lines = []
+    for source, (best, *_), target in zip(part.sources, found, part.targets, strict=True):
+        verdict = "" if best.text == target else f"   (truly: {target})"
+        lines.append(f"{source} → {best.text}{verdict}")
+    return "\n".join(lines)
+
+
+def notes(recipe: Translate, data: TranslateData) -> tuple[str, ...]:
+    """What was read, counted and left out."""
+    facts = data.facts
+    counted = [
+        f"{facts[f'{name}_pairs']:,} pairs to {what} ({facts[f'{name}_source_symbols']:,} and "
+        f"{facts[f'{name}_target_symbols']:,} symbols, unknown {facts[f'{name}_source_unknown']:,} and "
+        f"{facts[f'{name}_target_unknown']:,})"
+        for name, what in (("train", "train on"), ("valid", "validate on"))
+    ]
+    left = "".join(f"; {facts[name]:,} {what}" for name, what in LEFT_OUT.items() if facts[name])
+    return (f"{data.chosen}; {vocabularies(recipe, facts)}{left}", "; ".join(counted))
+
+
+def vocabularies(recipe: Translate, facts: Any) -> str:
+    """What lines are cut into, with the sizes of the vocabularies."""
+    kinds, sizes = recipe.units, (facts["source_vocab"], facts["target_vocab"])
+    if recipe.shared:
+        return f"one vocabulary of {sizes[0]:,} {kinds[0]}s for both sides"
+    return f"vocabularies of {sizes[0]:,} {kinds[0]}s and {sizes[1]:,} {kinds[1]}s"
+
+
+def card(recipe: Translate, model: TranslationModel, data: TranslateData, score: Any) -> str:
+    """What the model is, what it was made from, and how good it is."""
+    size, facts = sum(parameter.numel() for parameter in model.parameters()), data.facts
+    rows = {
+        "model": f"{recipe.made_of}, {size:,} weights",
+        "units": vocabularies(recipe, facts),
+        "trained on": f"{facts['train']}: {facts['train_pairs']:,} pairs (sha256 {facts['train_sha256'][:12]}…)",
+        "validated on": f"{facts['valid']}: {facts['valid_pairs']:,} pairs",
+        "left out": f"{facts['train_too_long'] + facts['valid_too_long']:,} pairs too long, "
+        f"{facts['both_empty'] + facts['one_empty']:,} empty",
+    }
+    return cards.card("A translator", rows, None if score is None else score.sentence())
