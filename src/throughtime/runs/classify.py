@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from throughtime.data.encoders import Encoder
     from throughtime.data.records import Example
+    from throughtime.models.pooled import PooledTexts
     from throughtime.models.text_classifier import ClassificationScore, TextClassifier
     from throughtime.recipes.labelled import Divided
 
@@ -232,3 +233,14 @@ def stream(trained: TextClassifier, recipe: Classify) -> TextLive | EventsLive |
     if recipe.unit is not None:
         return TextLive(trained)
     return EventsLive(trained) if goes_on(trained.model) else SeriesLive(trained)
+
+
+def embed(trained: TextClassifier, recipe: Classify) -> PooledTexts:
+    """The vectors that the head sees. Raises `ArgumentError` for series, and for bags of words, which have none."""
+    from throughtime.models.classifier import Classifier
+    from throughtime.models.pooled import PooledTexts
+
+    if recipe.of_series or not isinstance(trained.model, Classifier):
+        what = "series" if recipe.of_series else "bags of words"
+        raise ArgumentError(f"embed is for texts that are read in their order, and this run is of {what}: try predict")
+    return PooledTexts(trained, trained.model)
