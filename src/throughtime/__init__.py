@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from throughtime.recipes import Forecast as Forecast
     from throughtime.recipes import Language as Language
     from throughtime.recipes import Perceptron as Perceptron
+    from throughtime.recipes import Sentences as Sentences
     from throughtime.recipes import Tag as Tag
     from throughtime.runs import load as load
     from throughtime.tally import Tally as Tally
@@ -51,6 +52,7 @@ _HOMES = {
     "PlainLoopWarning": "kernels.run",
     "Progress": "train",
     "Recurrent": "layers",
+    "Sentences": "recipes",
     "Stack": "layers",
     "Tag": "recipes",
     "Tally": "tally",

@@ -13,6 +13,7 @@ COMMANDS = {
     "generate": "write text with a trained model: throughtime generate RUN --prompt 'To be'",
     "predict": "what a run says of each item of a file: throughtime predict RUN FILE",
     "stream": "answer each line of stdin at once: throughtime stream RUN",
+    "embed": "the vector of each sentence of a file: throughtime embed RUN FILE --out VECTORS.npy",
     "evaluate": "how well a run does on a file, or on what it held out: throughtime evaluate RUN --data FILE",
     "mistakes": "the surest wrong answers and the words that mattered: throughtime mistakes RUN --page FILE.html",
     "show": "what a run is, its curve, sizes and data: throughtime show RUN",
