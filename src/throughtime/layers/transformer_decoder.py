@@ -1,6 +1,6 @@
 """A transformer decoder: each step looks at the steps before it and at a source."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -147,5 +147,5 @@ class TransformerDecoder(nn.Module):
             return Sight(None, causal=True, turns=by)
         return Sight(went.mask(filled, past, None), turns=by)
 
-    def _each(self) -> Sequence[TransformerLayer]:
-        return cast(Sequence[TransformerLayer], self.layers)
+    def _each(self) -> Iterator[TransformerLayer]:
+        return cast(Iterator[TransformerLayer], iter(self.layers))
