@@ -134,7 +134,7 @@ def updates_of(model: nn.Module, losses: Sequence[Callable[[], Tensor]]) -> Call
 
 
 def mean_loss(model: TranslationModel, batch: PairBatch) -> Tensor:
-    tally = model.loss(batch)
+    tally, _ = model.loss(batch)
     return cast(Tensor, tally.total) / tally.count
 
 

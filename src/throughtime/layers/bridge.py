@@ -39,7 +39,7 @@ class Bridge(nn.Module):
         """The decoder's first state, from an encoder's outputs (B S H) and the state after them."""
         leaves = dict(tree.leaves(state, "state"))
         memory = torch.cat([leaves[name] for name in self.kept], -1) if self.kept else self.mean(outputs)
-        parts = torch.tanh(self.linear(memory)).split(list(self.begun.values()), -1)
+        parts = torch.split(torch.tanh(self.linear(memory)), list(self.begun.values()), -1)
         fresh = self._initial(len(outputs.data))
         named = {**dict(tree.leaves(fresh, "state")), **dict(zip(self.begun, parts, strict=True))}
         return tree.restore(fresh, named, "state")

@@ -86,7 +86,7 @@ class TranslationModel(nn.Module):
     >>> decoder = Attentive(inner, Attend([General(5, 8)]), hidden=6)
     >>> model = TranslationModel(encoder, Reader(nn.Embedding(9, 3)), decoder, Softmax(6, 9), end=8)
     >>> source = Padded(torch.tensor([[1, 2, 0]]), torch.tensor([2]))
-    >>> model.loss(PairBatch(source, source)).count, model.start(source)[0].shape
+    >>> model.loss(PairBatch(source, source))[0].count, model.start(source)[0].shape
     (3, torch.Size([1, 9]))
     """
 
@@ -107,15 +107,15 @@ class TranslationModel(nn.Module):
         self.dropout = VariationalDropout(dropout)
         self.smoothing, self.feedback = check_rate("smoothing", smoothing), check_rate("feedback", feedback)
 
-    def loss(self, batch: PairBatch) -> Tally:
-        """The nats of the targets and their ends, each given all before it."""
+    def loss(self, batch: PairBatch, state: None = None) -> tuple[Tally, None]:
+        """The nats of the targets and their ends, each given all before it. Nothing is carried on."""
         read, predicted = self._shifted(batch.target)
-        state = self.decoder.begin(*self.encoder(batch.source))
+        begun = self.decoder.begin(*self.encoder(batch.source))
         if self.training and self.feedback:
-            read = self._fed_back(read, state)
-        outputs, _ = self.decoder(self.target(read), state)
+            read = self._fed_back(read, begun)
+        outputs, _ = self.decoder(self.target(read), begun)
         smoothing = self.smoothing if self.training else 0.0
-        return self.head.loss(self.dropout(outputs.data), predicted, smoothing=smoothing)
+        return self.head.loss(self.dropout(outputs.data), predicted, smoothing=smoothing), None
 
     def _shifted(self, target: Padded) -> tuple[Padded, Int[Tensor, "B T"]]:
         """What is read, from the end symbol on, and what is predicted, up to it."""

@@ -210,7 +210,7 @@ class Translator:
         with at_rest(self.model):
             for places in _of_like_length(sources, ROWS):
                 batch = PairBatch(padded([sources[i] for i in places]), padded([targets[i] for i in places]))
-                total = total + self.model.loss(batch.to(self.model.head.bias.device)).detach()
+                total = total + self.model.loss(batch.to(self.model.head.bias.device))[0].detach()
         return total
 
     def align(self, source: str, target: str) -> Alignment:

@@ -114,7 +114,7 @@ def learn(recipe: Translate) -> TranslateData:
     for name, part, many in zip(("train", "valid"), parts, skipped, strict=True):
         facts |= {f"{name}_{what}": value for what, value in _counted(part, source_units, target_units).items()}
         facts[f"{name}_too_long"] = many
-    return TranslateData(source_units, target_units, *parts, facts, found.chosen)
+    return TranslateData(source_units, target_units, parts[0], parts[1], facts, found.chosen)
 
 
 def read_files(recipe: Translate) -> tuple[Pairs, Pairs | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from throughtime.recipes import cards
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from throughtime.recipes.translate import Translate
     from throughtime.recipes.translate_data import TranslateData
 
+SHOWN = 160  # characters of a line
 LEFT_OUT = {
     "both_empty": "lines that are empty on both sides were left out",
     "one_empty": "pairs with an empty side were left out",
@@ -29,8 +31,8 @@ def translations(recipe: Translate, translator: Translator, data: TranslateData,
     found = translator.translate(part.sources, recipe.search(width=recipe.beam if final else 1))
     lines = []
     for source, (best, *_), target in zip(part.sources, found, part.targets, strict=True):
-        verdict = "" if best.text == target else f"   (truly: {target})"
-        lines.append(f"{source} → {best.text}{verdict}")
+        verdict = "" if best.text == target else f"   (truly: {shorten(target, SHOWN)})"
+        lines.append(f"{shorten(source, SHOWN)} → {shorten(best.text, SHOWN)}{verdict}")
     return "\n".join(lines)
 
 

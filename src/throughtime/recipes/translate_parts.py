@@ -37,7 +37,9 @@ def translation_model(recipe: Translate, sources: int, targets: int, end: int) -
     bridge = None if inner is None else Bridge(core, inner)
     encoder = Encoder(readers[0], core, bridge, dropout=recipe.dropout)
     decoder = _self_attentive(recipe, core) if inner is None else _attentive(recipe, core, inner)
-    head = Softmax(decoder.hidden, targets, tied=readers[1].embedding.weight if recipe.tied else None)
+    head = Softmax(
+        decoder.hidden, targets, tied=cast("nn.Parameter", readers[1].embedding.weight) if recipe.tied else None
+    )
     return TranslationModel(
         encoder,
         readers[1],
