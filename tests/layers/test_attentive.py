@@ -190,6 +190,20 @@ def test_every_weight_receives_gradient(decoder):
     assert not [name for name, weight in decoder.named_parameters() if weight.grad is None or not weight.grad.any()]
 
 
+def test_in_bfloat16_it_says_nearly_the_same(decoder):
+    decoder = decoder.float()
+    source, inputs = (
+        Padded(part.data.float(), part.lengths) for part in (sequences(5, SOURCES), sequences(3, TARGETS))
+    )
+    inner = tree.map(torch.randn_like, decoder.core.initial(3))
+    wanted, _ = decoder(inputs, decoder.begin(source, inner))
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = decoder(inputs, decoder.begin(source, inner))
+    assert torch.allclose(found.data.float(), wanted.data, atol=0.05)
+    found.data.float().square().sum().backward()
+    assert all(weight.grad.isfinite().all() for weight in decoder.parameters())
+
+
 def test_a_reset_begins_anew_over_the_same_source(decoder):
     inputs, state = sequences(3, (6, 6, 6)), begun(decoder)
     resets = torch.zeros(3, 6, dtype=torch.bool)
