@@ -1,6 +1,7 @@
 """Sampling: one symbol at a time, fed back."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -8,8 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from throughtime.errors import ArgumentError, DivergedError
+from throughtime.search.ranking import Hypothesis, Ranking
+from throughtime.search.rules import Rules
 from throughtime.search.stepper import Stepper
+from throughtime.search.walk import walk
 
+X = TypeVar("X")
 S = TypeVar("S")
 
 
@@ -77,18 +82,82 @@ def sample(
     """
     if not len(prompt):
         raise ArgumentError("prompt is empty: begin with the units' start symbol")
-    generator = torch.Generator()
-    generator.seed() if seed is None else generator.manual_seed(seed)
+    generator = _generator(seed)
     scores, state = stepper.start(torch.tensor(prompt)[None])
     for made in range(length):
-        allowed = scores.float().cpu()
-        if forbidden:
-            allowed = allowed.index_fill(-1, torch.tensor(forbidden), -torch.inf)
-        chances = truncate(allowed, temperature=temperature, top_k=top_k, top_p=top_p).exp()
-        if not bool(torch.isfinite(chances).all()):
-            raise DivergedError("the model's probabilities are not numbers: its weights are too large or broken")
-        token = torch.multinomial(chances, 1, generator=generator)[:, 0]
+        allowed = scores.index_fill(-1, torch.tensor(forbidden).to(scores.device), -torch.inf) if forbidden else scores
+        token = _drawn(allowed, generator, temperature, top_k, top_p)
         yield int(token)
         if int(token) == stop or made == length - 1:
             return
-        scores, state = stepper.step(token.to(scores.device), state)
+        scores, state = stepper.step(token, state)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How targets are drawn: `copies` of each source, from a distribution that `truncate` has cut.
+
+    Raises `ArgumentError` for fewer copies than one; drawing raises what `truncate` does.
+    """
+
+    copies: int = 1
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise ArgumentError(f"copies must be at least 1; got {self.copies}")
+
+
+def sampled(
+    stepper: Stepper[X, S],
+    source: X,
+    *,
+    rules: Rules | Sequence[Rules],
+    longest: Sequence[int],
+    prefixes: Sequence[Sequence[int]] | None = None,
+    settings: Sampling = Sampling(),
+) -> list[list[Hypothesis]]:
+    """Targets of each source whose every symbol was drawn given all before it, in the order drawn.
+
+    `longest` is a limit for each source, `rules` are for all of them or one for each. Scores are log-probabilities of
+    the model, whatever the distribution was cut to. The same seed and sources give the same targets.
+
+    Raises `ArgumentError` as `greedy` and `truncate` do, `DivergedError` for probabilities that are not numbers.
+    """
+    generator, cuts = _generator(settings.seed), (settings.temperature, settings.top_k, settings.top_p)
+
+    def choose(log_probabilities: Tensor) -> Tensor:
+        nothing = log_probabilities.amax(-1, keepdim=True) == -torch.inf  # then anything will do: it stays at -inf
+        return _drawn(log_probabilities.masked_fill(nothing, 0.0), generator, *cuts)
+
+    found = walk(
+        stepper,
+        source,
+        choose,
+        rules=rules,
+        longest=longest,
+        prefixes=prefixes,
+        copies=settings.copies,
+        ranking=Ranking(alpha=0.0),
+    )
+    return [found[at : at + settings.copies] for at in range(0, len(found), settings.copies)]
+
+
+def _generator(seed: int | None) -> torch.Generator:
+    generator = torch.Generator()
+    generator.seed() if seed is None else generator.manual_seed(seed)
+    return generator
+
+
+def _drawn(
+    log_probabilities: Tensor, generator: torch.Generator, temperature: float, top_k: int | None, top_p: float | None
+) -> Tensor:
+    """A symbol for each row (N V), drawn on the CPU, so that a seed gives the same on every device."""
+    scores = log_probabilities.float().cpu()
+    chances = truncate(scores, temperature=temperature, top_k=top_k, top_p=top_p).exp()
+    if not bool(torch.isfinite(chances).all()):
+        raise DivergedError("the model's probabilities are not numbers: its weights are too large or broken")
+    return torch.multinomial(chances, 1, generator=generator)[:, 0].to(log_probabilities.device)
