@@ -37,7 +37,7 @@ def test_noise_and_seed_say_what_comes():
 
 
 def test_they_are_written_as_a_table(tmp_path):
-    with make_toy("balls", tmp_path).open() as file:
+    with make_toy("balls", tmp_path)[0].open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["ball"], row["step"]) for row in rows] == [(str(b), str(s)) for b in range(200) for s in range(60)]
     found = [[float(row["x"]), float(row["y"])] for row in rows]

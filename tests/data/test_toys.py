@@ -2,24 +2,70 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from throughtime.cli.main import run
+from throughtime.data import toys
+from throughtime.data.pairs import read_pairs
 from throughtime.data.toys import TOYS, make_toy
 from throughtime.errors import ArgumentError, StorageError
+
+COUNTS = {"train": 300, "valid": 50, "test": 50}
+PARTS = list(COUNTS)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Pairs are as many as a test can bear."""
+    monkeypatch.setattr(toys, "DATES", COUNTS)
+    monkeypatch.setattr(toys, "DIGITS", COUNTS)
 
 
 @pytest.mark.parametrize("toy", TOYS, ids=lambda toy: toy.name)
 def test_the_same_bytes_come_every_time(toy, tmp_path):
     first, second = (make_toy(toy.name, tmp_path / folder) for folder in ("one", "two"))
-    assert first.read_bytes() == second.read_bytes()
-    assert first.name == f"{toy.name}.csv"
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    one = [f"{toy.name}.csv"] if toy.name in ("passing", "balls") else [f"{part}.tsv" for part in PARTS]
+    assert [path.name for path in first] == one
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("copy", lambda line: line), ("reverse", lambda line: line[::-1]), ("sort", sorted)],
+)
+def test_digits_become_what_they_should_and_no_line_is_in_two_files(name, change, tmp_path):
+    parts = [read_pairs(path) for path in make_toy(name, tmp_path)]
+    assert [len(part) for part in parts] == list(COUNTS.values())
+    for part in parts:
+        assert part.chosen == "sources are column 'source', targets column 'target', found by itself"
+        for source, target in zip(part.sources, part.targets, strict=True):
+            assert target.split(" ") == list(change(source.split(" ")))
+            assert {len(digit) for digit in source.split(" ")} == {1}
+    every = [source for part in parts for source in part.sources]
+    assert len(set(every)) == 400
+    assert {len(source.split()) for source in every} == set(range(1, 21))
+    assert {len(source.split()) for source in parts[2].sources} <= {len(source.split()) for source in parts[0].sources}
+
+
+def test_digits_differ_from_toy_to_toy(tmp_path):
+    lines = [read_pairs(make_toy(name, tmp_path / name)[0]).sources for name in ("copy", "reverse", "sort")]
+    assert len({str(sorted(line)) for line in lines}) == 3
+
+
+def test_dates_are_pairs_of_which_none_is_in_two_files(tmp_path):
+    parts = [read_pairs(path) for path in make_toy("dates", tmp_path)]
+    assert [len(part) for part in parts] == list(COUNTS.values())
+    every = [target for part in parts for target in part.targets]
+    assert len(set(every)) == 400
+    assert "1900" <= min(every)[:4] < "1910"
+    assert "2090" < max(every)[:4] <= "2100"
 
 
 def test_who_studies_and_attends_passes(tmp_path):
-    with make_toy("passing", tmp_path).open() as file:
+    with make_toy("passing", tmp_path)[0].open() as file:
         rows = list(csv.DictReader(file))
     hours, lectures = (np.array([float(row[name]) for row in rows]) for name in ("hours", "lectures"))
     passed = np.array([row["result"] == "pass" for row in rows])
@@ -30,13 +76,19 @@ def test_who_studies_and_attends_passes(tmp_path):
     assert passed[chances < 0.1].mean() < 0.15
 
 
-def test_the_command_makes_lists_and_refuses(tmp_path, capsys):
+def test_the_command_makes_lists_and_refuses(tmp_path, capsys, monkeypatch):
     assert run(["data", "make", "passing", "--out", str(tmp_path), "--json"]) == 0
     path = json.loads(capsys.readouterr().out)["files"][0]
     assert run(["data", "make", "passing", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"{path}\n"
     assert run(["data", "list"]) == 0
     assert "passing" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    assert run(["data", "make", "sort"]) == 0
+    assert capsys.readouterr().out.split() == [str(Path("data/sort") / f"{part}.tsv") for part in PARTS]
+    assert run(["data", "make", "passing"]) == 0
+    assert capsys.readouterr().out.split() == [str(Path("data/passing.csv"))]
+    assert all(Path(path).is_file() for path in ("data/passing.csv", "data/sort/test.tsv"))
     assert run(["data", "make", "pasing"]) == 2
     assert "no data 'pasing' can be made; did you mean 'passing'?" in capsys.readouterr().err
 
@@ -47,3 +99,5 @@ def test_what_cannot_be_made_or_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write .*passing.csv: .*; choose another --out"):
         make_toy("passing", tmp_path / "file")
+    with pytest.raises(StorageError, match=r"cannot write .*train.tsv: .*; choose another --out"):
+        make_toy("copy", tmp_path / "file")

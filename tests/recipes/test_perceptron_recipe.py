@@ -374,7 +374,7 @@ def test_a_column_of_texts_is_refused(home, grid):
 
 
 def test_data_that_changed_are_noticed(tmp_path):
-    path = make_toy("passing", tmp_path)
+    path = make_toy("passing", tmp_path)[0]
     recipe = Perceptron(train=path, epochs=1)
     trained(recipe, tmp_path / "run")
     assert len(divided_of(tmp_path / "run", recipe).train.labels) == 179  # equal rows go together

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -32,10 +33,10 @@ class GetOptions:
 
 @dataclass
 class MakeOptions:
-    """Makes a small set of data, the same on any machine, and prints where its file lies."""
+    """Makes a small set of data, the same on any machine, and prints where its files lie."""
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="a name that `throughtime data list` tells")]
-    out: Annotated[Path, tyro.conf.arg(help="the folder to put the file into")] = Path("data")
+    out: Annotated[Path | None, tyro.conf.arg(help="the folder to put the files into (data, or data/NAME)")] = None
     json: Annotated[bool, tyro.conf.arg(help="print one JSON object")] = False
 
 
@@ -46,14 +47,11 @@ def command(words: list[str]) -> int:
         return 0
     if words[:1] == ["get"]:
         wanted = parse(GetOptions, words[1:], "data get")
-        paths = [str(path) for path in get_corpus(find_corpus(wanted.name), wanted.out)]
-        content = json.dumps({"name": wanted.name, "files": paths}) if wanted.json else "\n".join(paths)
-        sys.stdout.write(content + "\n")
+        _tell(wanted.name, get_corpus(find_corpus(wanted.name), wanted.out), as_json=wanted.json)
         return 0
     if words[:1] == ["make"]:
         asked = parse(MakeOptions, words[1:], "data make")
-        path = make_toy(asked.name, asked.out)
-        sys.stdout.write((json.dumps({"name": asked.name, "files": [str(path)]}) if asked.json else str(path)) + "\n")
+        _tell(asked.name, make_toy(asked.name, asked.out), as_json=asked.json)
         return 0
     if set(words) & {"--help", "-h"}:
         sys.stdout.write(
@@ -62,6 +60,11 @@ def command(words: list[str]) -> int:
         )
         return 0
     raise ArgumentError("data what? throughtime data list, or throughtime data get|make NAME [--out FOLDER]")
+
+
+def _tell(name: str, paths: Iterable[Path], *, as_json: bool) -> None:
+    files = [str(path) for path in paths]
+    sys.stdout.write((json.dumps({"name": name, "files": files}) if as_json else "\n".join(files)) + "\n")
 
 
 def _list(options: ListOptions) -> None:

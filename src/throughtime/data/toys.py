@@ -1,6 +1,7 @@
-"""Small sets of data that are made here: what they are, and the file of each. The same call makes the same bytes."""
+"""Small sets of data that are made here: what they are, and their files. The same call makes the same bytes."""
 
 import csv
+import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from throughtime.data.balls import bouncing_balls
+from throughtime.data.dates import date_pairs
+from throughtime.data.splits import shuffled
 from throughtime.errors import ArgumentError, StorageError, nearest
+
+DATES = {"train": 40_000, "valid": 2_000, "test": 2_000}  # pairs of each part
+DIGITS = {"train": 20_000, "valid": 1_000, "test": 1_000}
+LONGEST = 20  # digits of a line
+
+Rows = Iterable[Iterable[Any]]
 
 
 class Toy(NamedTuple):
@@ -16,7 +25,12 @@ class Toy(NamedTuple):
 
     name: str
     about: str
-    make: Callable[[], tuple[list[str], Iterable[Iterable[Any]]]]  # the names of columns, and rows
+    make: Callable[[], dict[str, tuple[list[str], Rows]]]  # by the name of each file, the names of columns, and rows
+
+
+def one_file(name: str, make: Callable[[], tuple[list[str], Rows]]) -> Callable[[], dict[str, tuple[list[str], Rows]]]:
+    """What makes a set of data that is one file."""
+    return lambda: {name: make()}
 
 
 def passing() -> tuple[list[str], list[list[Any]]]:
@@ -41,26 +55,71 @@ def balls() -> tuple[list[str], list[list[Any]]]:
     ]
 
 
+def dates() -> dict[str, tuple[list[str], Rows]]:
+    """Dates in ten languages and twenty formats, and what they are in ISO 8601; no date is in two files."""
+    return _files(date_pairs(DATES))
+
+
+def digits(name: str, change: Callable[[list[str]], Iterable[str]]) -> dict[str, tuple[list[str], Rows]]:
+    """Lines of 1 to 20 digits, and what becomes of each; all lines differ, so that none is in two files.
+
+    Lengths take turns; lines of a length that has no more of them are missed out.
+    """
+    lines, turn = dict[tuple[str, ...], None](), 0
+    while len(lines) < sum(DIGITS.values()):
+        chance = int.from_bytes(hashlib.sha256(f"{name} {turn}".encode()).digest())
+        lines[tuple(f"{chance:077d}"[-1 - turn % LONGEST :])] = None
+        turn += 1
+    every = list(lines)
+    pairs = [(" ".join(line), " ".join(change(list(line)))) for line in (every[i] for i in shuffled(len(every), 0))]
+    ends = np.cumsum(list(DIGITS.values())).tolist()
+    return _files({part: pairs[end - count : end] for (part, count), end in zip(DIGITS.items(), ends, strict=True)})
+
+
+def _files(parts: dict[str, list[tuple[str, str]]]) -> dict[str, tuple[list[str], Rows]]:
+    return {f"{part}.tsv": (["source", "target"], pairs) for part, pairs in parts.items()}
+
+
 TOYS = (
-    Toy("passing", "hours of study and lectures attended of 200 students, and who passed", passing),
-    Toy("balls", "where 200 balls that bounce about in a box are at 60 moments", balls),
+    Toy(
+        "passing",
+        "hours of study and lectures attended of 200 students, and who passed",
+        one_file("passing.csv", passing),
+    ),
+    Toy("balls", "where 200 balls that bounce about in a box are at 60 moments", one_file("balls.csv", balls)),
+    Toy("dates", "dates in 10 languages and 20 formats, and in ISO 8601 (train, valid, test)", dates),
+    Toy("copy", "1 to 20 digits, and the same again (train, valid, test)", lambda: digits("copy", list)),
+    Toy(
+        "reverse",
+        "1 to 20 digits, and the last first (train, valid, test)",
+        lambda: digits("reverse", lambda line: line[::-1]),
+    ),
+    Toy("sort", "1 to 20 digits, and the smallest first (train, valid, test)", lambda: digits("sort", sorted)),
 )
 
 
-def make_toy(name: str, out: Path) -> Path:
-    """Makes a set of data as a CSV file in a folder, and tells where it lies.
+def make_toy(name: str, out: Path | None = None) -> list[Path]:
+    """Makes a set of data in a folder, as CSV, or as TSV in which nothing is quoted, and tells where its files lie.
 
-    Raises `ArgumentError` for a name that is not known, `StorageError` when the file cannot be written.
+    The folder is `data`, and one in it for what has several files, unless it is given.
+
+    Raises `ArgumentError` for a name that is not known, `StorageError` when a file cannot be written.
     """
     toy = next((toy for toy in TOYS if toy.name == name), None)
     if toy is None:
         raise ArgumentError(f"no data {name!a:.80} can be made; {nearest(name, [toy.name for toy in TOYS])}")
-    path = out / f"{name}.csv"
-    names, rows = toy.make()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([names, *rows])
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}; choose another --out") from error
-    return path
+    paths, files = [], toy.make()
+    folder = out or (Path("data") / name if len(files) > 1 else Path("data"))
+    for file_name, (names, rows) in files.items():
+        path = folder / file_name
+        tabs = path.suffix == ".tsv"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with path.open("w", newline="", encoding="utf-8") as file:
+                quoting = csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL
+                writer = csv.writer(file, delimiter="\t" if tabs else ",", quoting=quoting, lineterminator="\n")
+                writer.writerows([names, *rows])
+        except OSError as error:
+            raise StorageError(f"cannot write {path}: {error.strerror}; choose another --out") from error
+        paths.append(path)
+    return paths
