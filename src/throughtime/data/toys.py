@@ -112,13 +112,13 @@ def make_toy(name: str, out: Path | None = None) -> list[Path]:
     folder = out or (Path("data") / name if len(files) > 1 else Path("data"))
     for file_name, (names, rows) in files.items():
         path = folder / file_name
-        tabs = path.suffix == ".tsv"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with path.open("w", newline="", encoding="utf-8") as file:
-                quoting = csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL
-                writer = csv.writer(file, delimiter="\t" if tabs else ",", quoting=quoting, lineterminator="\n")
-                writer.writerows([names, *rows])
+                if path.suffix == ".tsv":
+                    file.writelines("\t".join(map(str, row)) + "\n" for row in [names, *rows])
+                else:
+                    csv.writer(file, lineterminator="\n").writerows([names, *rows])
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror}; choose another --out") from error
         paths.append(path)
