@@ -1,6 +1,7 @@
 """throughtime check, through the command line."""
 
 import json
+import re
 
 import pytest
 
@@ -14,6 +15,9 @@ FILES = {
     "tags.conllu": CONLLU,
     "some.fasta": ">one\nACGT\n>two\nAC\n",
     "made.ts": TS,
+    "train.en": "a cat\na dog\nno\n\n",
+    "train.de": "eine Katze\nein Hund\nno\n\n",
+    "valid.tsv": "source\ttarget\na cat\tdie Katze\n\tnichts\n",
 }
 
 
@@ -97,3 +101,39 @@ def test_wrong_input_is_one_line(home, capsys, words, says):
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert says in told
+
+
+def test_pairs_are_tables_or_parallel_files(home, capsys):
+    files = [home / name for name in ("train.en", "train.de", "valid.tsv")]
+    found = checked(capsys, "--pairs", *files, "--limit", "1")
+    train, valid = found["parts"].values()
+    assert list(found["parts"]) == ["train.en and train.de", "valid.tsv"]
+    assert (train["pairs"], train["both_empty"], train["copies"]) == (3, 1, [3])
+    assert (valid["pairs"], valid["one_empty"], valid["targets"]["unknown"]) == (1, 1, 1)
+    assert train["sources"]["lengths"]["over"] == 2
+    assert found["sources"] == {"valid.tsv in train.en and train.de": 1}
+    found = checked(capsys, "--pairs", home / "valid.tsv", "--source-column", "target", "--target-column", "0")
+    assert found["parts"]["valid.tsv"]["sources"]["lengths"]["most"] == 2
+    assert checked(capsys, "--pairs", home / "valid.tsv", "--unit", "character")["unit"] == "characters"
+    assert run(["check", "--pairs", *map(str, files)]) == 0
+    told = capsys.readouterr()
+    assert "train.en and train.de: 3 pairs; 1 empty, 0 with one side empty" in told.out
+    assert "copies of the source: 1 (line 3)" in told.out
+    assert "sources and targets are the lines of two files" in told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train.en"], "train.en is no table, and no file of targets comes after it"),
+        (["train.en", "tags.conllu"], "train.en has 4 lines and .*tags.conllu 3"),
+        (["valid.tsv", "valid.tsv"], "a file is given twice"),
+        (["valid.tsv", "--text-column", "0"], "pairs have sources and targets: give --source-column"),
+    ],
+)
+def test_what_are_no_pairs_is_refused(home, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(home)
+    assert run(["check", "--pairs", *words]) == 2
+    told = capsys.readouterr().err
+    assert re.search(message, told)
+    assert told.count("\n") == 1

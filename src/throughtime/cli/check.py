@@ -14,6 +14,7 @@ from throughtime.errors import ArgumentError, printable
 
 if TYPE_CHECKING:
     from throughtime.data.inventory import Inventory
+    from throughtime.data.pair_inventory import PairInventory
     from throughtime.data.sources import Reading
 
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 class Options:
     """Reports what is in data: rows, lengths, classes, unknown words, repeats within and across files, what is missing.
 
-    The first file is the one to learn from; words of the others are unknown if it lacks them.
+    The first file is the one to learn from; words of the others are unknown if it lacks them. With --pairs, files are
+    tables of sources and targets, or sources and targets in turn, a line of one to a line of the other.
     """
 
     files: Annotated[
@@ -31,8 +33,11 @@ class Options:
             help="tables (.csv .tsv .jsonl .parquet), a folder per class, .conllu, .conll, .fasta, .ts, .npy (.gz too)",
         ),
     ]
+    pairs: Annotated[bool, tyro.conf.arg(help="files hold pairs: tables, or two parallel files for each part")] = False
     text_column: Annotated[str | None, tyro.conf.arg(help="of a table: the column of texts, by name or number")] = None
     label_column: Annotated[str | None, tyro.conf.arg(help="of a table: the column of labels")] = None
+    source_column: Annotated[str | None, tyro.conf.arg(help="of --pairs in tables: the column of sources")] = None
+    target_column: Annotated[str | None, tyro.conf.arg(help="of --pairs in tables: the column of targets")] = None
     header: Annotated[bool | None, tyro.conf.arg(help="whether a table's first line is names (found out)")] = None
     id_column: Annotated[str | None, tyro.conf.arg(help="of numbers in time: which rows are of one series")] = None
     time_column: Annotated[str | None, tyro.conf.arg(help="of numbers in time: when a row was")] = None
@@ -63,10 +68,12 @@ def command(words: list[str]) -> int:
     return 0
 
 
-def taken(options: Options) -> "tuple[Inventory, list[Any]]":
+def taken(options: Options) -> "tuple[Inventory | PairInventory, list[Any]]":
     """The inventory of the files, and what they were read by."""
     from throughtime.data.stocktaking import inventory_of_records, inventory_of_sentences, inventory_of_series
 
+    if options.pairs or options.source_column is not None or options.target_column is not None:
+        return _pairs(options)
     reading = _reading(options)
     kinds = {_content(path, reading) for path in options.files}
     if len(kinds) > 1:
@@ -82,6 +89,30 @@ def taken(options: Options) -> "tuple[Inventory, list[Any]]":
     letters = options.unit == "character" or kind == "sequences"
     units = list if letters else str.split
     return inventory_of_records(parts, units=units, limit=options.limit), sources
+
+
+def _pairs(options: Options) -> "tuple[PairInventory, list[Any]]":
+    """The inventory of pairs, and these; what is empty is counted, not refused."""
+    from throughtime.data.pair_inventory import inventory_of_pairs
+    from throughtime.data.pairs import is_table, read_pairs, read_parallel
+
+    if options.text_column is not None or options.label_column is not None or options.column is not None:
+        raise ArgumentError("pairs have sources and targets: give --source-column and --target-column")
+    columns = options.source_column, options.target_column
+    parts, waiting = dict[str, Any](), list(zip(_names(options.files), options.files, strict=True))
+    while waiting:
+        name, path = waiting.pop(0)
+        if is_table(path):
+            parts[name] = read_pairs(path, *columns, header=options.header, missing="skip")
+        elif waiting:
+            other, target = waiting.pop(0)
+            parts[f"{name} and {other}"] = read_parallel(path, target, missing="skip")
+        else:
+            raise ArgumentError(
+                f"{path} is no table, and no file of targets comes after it; give both, one after the other"
+            )
+    units = list if options.unit == "character" else str.split
+    return inventory_of_pairs(parts, units=units, limit=options.limit), list(parts.values())
 
 
 def _content(path: Path, reading: "Reading") -> str:

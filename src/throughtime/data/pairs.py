@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from throughtime.data import splits
-from throughtime.data.lines import InvalidBytes, Lines
-from throughtime.data.pair_columns import find_pair, open_pairs
+from throughtime.data.lines import InvalidBytes, Lines, kind_of
+from throughtime.data.pair_columns import NAMED, find_pair, open_pairs
 from throughtime.data.read import opened
 from throughtime.data.rows import Cell
 from throughtime.data.splits import Indices
@@ -86,6 +86,15 @@ def read_parallel(
         "sources and targets are the lines of two files",
         skipped_bytes=sum(side.skipped_bytes for side in lines),
     )
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is read as a table of pairs, by its name.
+
+    >>> is_table(Path("pairs.tsv.gz")), is_table(Path("train.en"))
+    (True, False)
+    """
+    return kind_of(path) in (".tsv", ".csv", *NAMED)
 
 
 def read_pairs(
