@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from throughtime import Recurrent
 from throughtime.cells import GRU
 from throughtime.data.neighbours import Neighbours, SentenceText
 from throughtime.data.units import WordUnits
 from throughtime.errors import DataError
+from throughtime.heads import Softmax
 from throughtime.layers import LastPool
 from throughtime.models import pooled
 from throughtime.models.sentence_encoder import SentenceEncoder
@@ -21,10 +23,9 @@ NEIGHBOURS = Neighbours.of(SentenceText(LINES, [0, 3]), UNITS, longest=9)
 
 @pytest.fixture
 def encoder():
-    decoders = [Recurrent(GRU(3 + 4, 5)) for _ in range(2)]
-    return SentenceEncoder(
-        SkipThought(len(UNITS), Recurrent(GRU(3, 4)), LastPool(), decoders, end=1, dropout=0.5), UNITS
-    )
+    decoders, embedding = [Recurrent(GRU(3 + 4, 5)) for _ in range(2)], nn.Embedding(len(UNITS), 3)
+    encoder, head = Recurrent(GRU(3, 4)), Softmax(5, len(UNITS))
+    return SentenceEncoder(SkipThought(embedding, encoder, LastPool(), decoders, head, end=1, dropout=0.5), UNITS)
 
 
 def test_vectors_stand_in_the_order_of_sentences_whatever_stands_beside_them(encoder, monkeypatch):

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from throughtime import Bidirectional, Padded, Recurrent, Stack
 from throughtime.cells import GRU, LSTM
 from throughtime.data.neighbours import NeighbourBatch
 from throughtime.errors import ArgumentError
+from throughtime.heads import AdaptiveSoftmax, Softmax
 from throughtime.layers import Direct, LastPool, MaximumPool, MeanPool
 from throughtime.models.skip_thought import SkipThought
 
@@ -21,10 +23,25 @@ def padded(rows):
 BATCH = NeighbourBatch(padded([[3, 4, 5], [6], [2, 2]]), padded([[], [3, 4, 5], [6]]), padded([[6], [2, 2], []]))
 
 
-def make(encoder=None, pool=None, decoder=lambda width: Recurrent(GRU(width, 6)), feeding=True, **options):
+def make(
+    encoder=None,
+    pool=None,
+    decoder=lambda width: Recurrent(GRU(width, 6)),
+    feeding=True,
+    tied=False,
+    dropout=0.0,
+    cutoffs=(),
+):
     encoder = encoder or Recurrent(GRU(4, 5))
     decoders = [decoder(encoder.width + encoder.hidden * feeding) for _ in range(2)]
-    return SkipThought(VOCAB, encoder, pool or LastPool(), decoders, end=END, feeding=feeding, **options).double()
+    embedding = nn.Embedding(VOCAB, encoder.width)
+    head = Softmax(decoders[0].hidden, VOCAB, tied=embedding.weight if tied else None)
+    if cutoffs:
+        head = AdaptiveSoftmax(decoders[0].hidden, VOCAB, cutoffs=cutoffs)
+    model = SkipThought(
+        embedding, encoder, pool or LastPool(), decoders, head, end=END, feeding=feeding, dropout=dropout
+    )
+    return model.double()
 
 
 WAYS = {
@@ -33,6 +50,7 @@ WAYS = {
     "both ways, LSTMs": lambda: make(
         Bidirectional(LSTM(4, 3), LSTM(4, 3)), LastPool(both=True), lambda width: Recurrent(LSTM(width, 6))
     ),
+    "in bands": lambda: make(cutoffs=(4,)),
     "averages": lambda: make(Direct(4), MeanPool()),
     "deep, maximum, tied": lambda: make(
         Stack([Recurrent(GRU(4, 5)), Recurrent(GRU(5, 5))]), MaximumPool(),
@@ -57,7 +75,7 @@ def test_the_loss_is_that_of_a_walk_over_each_neighbour_alone(way):
             for symbol in [*targets.data[row, :length].tolist(), END]:
                 x = model.embedding(torch.tensor([read]))
                 y, state = decoder.step(torch.cat([x, vector], 1) if model.feeding else x, state)
-                total = total - F.log_softmax(y @ model.head.weight.T + model.head.bias, -1)[0, symbol]
+                total = total - model.head.log_probabilities(y)[0, symbol]
                 read, count = symbol, count + 1
     tally, state = model.loss(BATCH)
     torch.testing.assert_close(tally.total, total)
@@ -122,4 +140,4 @@ def test_a_sentence_without_words_has_zeros():
 )
 def test_parts_that_do_not_fit_are_refused(decoders, says):
     with pytest.raises(ArgumentError, match=says):
-        SkipThought(VOCAB, Recurrent(GRU(4, 5)), LastPool(), decoders, end=END)
+        SkipThought(nn.Embedding(VOCAB, 4), Recurrent(GRU(4, 5)), LastPool(), decoders, Softmax(6, VOCAB), end=END)

@@ -58,6 +58,7 @@ def trained(recipe, out, steps=None):
     "options",
     [
         {"precision": "bfloat16"},
+        {"adaptive": (4, 9), "hidden": 16, "decoder": "elman"},
         {"encoder": "lstm", "both": True, "layers": 2, "decoder": "lstm", "accumulate": 3},
         {"encoder": "average", "pool": "maximum", "feeding": False, "optimiser": "sgd", "momentum": 0.5},
         {"encoder": "average", "tied": True, "embedding": None, "dropout": 0.0, "schedule": "constant"},
@@ -127,6 +128,8 @@ def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(make, tmp
         ({"encoder": "average", "pool": "last"}, "both, layers and pool last are for an --encoder that is a cell"),
         ({"encoder": "average", "layers": 2}, "both, layers and pool last are for an --encoder that is a cell"),
         ({"tied": True, "embedding": 5}, "tied needs embedding = hidden; got 5 and 256"),
+        ({"tied": True, "embedding": 256, "adaptive": (2,)}, "tied and adaptive exclude each other"),
+        ({"unit": "subword", "adaptive": (2,)}, "adaptive needs --unit word, whose ids are in the order of frequency"),
         ({"tied": True, "vectors": "v", "frozen_updates": 3}, "frozen_updates and tied exclude each other"),
         ({"vectors": "v", "unit": "subword"}, "vectors needs --unit word, for they are of words; got --unit subword"),
         ({"unit": "byte"}, "unit does not fit: input should be 'word' or 'subword'; got 'byte'"),

@@ -67,8 +67,8 @@ def command(words: list[str]) -> int:
             _say_nearest(_nearest(vectors, blocks, options.nearest, options.count), as_json=options.json)
         elif options.out is not None:
             with _array(options.out, count, vectors.width) as array:
-                for first, block, found in blocks:
-                    array[first : first + len(block)] = found
+                for first, texts, found in blocks:
+                    array[first : first + len(texts)] = found
         else:
             for block in blocks:
                 _say(block, as_json=options.json)

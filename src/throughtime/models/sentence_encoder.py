@@ -70,11 +70,14 @@ class NeighbourScore:
 class SentenceEncoder:
     """A skip-thought model together with its units.
 
+    >>> from torch import nn
     >>> from throughtime.cells import GRU
     >>> from throughtime.data.units import WordUnits
+    >>> from throughtime.heads import Softmax
     >>> from throughtime.layers import MeanPool, Recurrent
     >>> units, decoders = WordUnits.learn("the cat sleeps"), [Recurrent(GRU(7, 5)) for _ in range(2)]
-    >>> model = SkipThought(len(units), Recurrent(GRU(3, 4)), MeanPool(), decoders, end=units.end)
+    >>> encoder, embedding, head = Recurrent(GRU(3, 4)), nn.Embedding(len(units), 3), Softmax(5, len(units))
+    >>> model = SkipThought(embedding, encoder, MeanPool(), decoders, head, end=units.end)
     >>> vectors = SentenceEncoder(model, units).embed(["the cat", "", "cat sleeps"])
     >>> vectors.shape, vectors[1].tolist()
     ((3, 4), [0.0, 0.0, 0.0, 0.0])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from throughtime.data.lanes import UNSCORED
 from throughtime.data.neighbours import NeighbourBatch
 from throughtime.errors import ArgumentError
-from throughtime.heads import Softmax
+from throughtime.heads import AdaptiveSoftmax, Softmax
 from throughtime.layers import Core, Direct, VariationalDropout
 from throughtime.layers.bridge import Bridge
 from throughtime.padded import Padded
@@ -24,7 +24,7 @@ class SkipThought(nn.Module):
     log p(y | x) = Σ_t log softmax(decoder([E y_{t-1}; v], s_{t-1})_t)[y_t], s_0 = tanh(W v + b)
 
     The symbol `end` is read before a neighbour, and is the last one that is predicted. Without `feeding` the decoders
-    have v in their first state alone. Embeddings and the softmax are those of both decoders; `tied` makes them one.
+    have v in their first state alone. Embeddings and the head are the same on all sides, and may be tied.
 
     Source: Kiros et al. (2015), "Skip-Thought Vectors", whose decoders begin at zero and add v to each gate; here v is
     beside the word that is read, which is the same with weights of its own, and any cell may be in any place.
@@ -34,7 +34,7 @@ class SkipThought(nn.Module):
     >>> from throughtime.cells import GRU
     >>> from throughtime.layers import LastPool, Recurrent
     >>> decoders = [Recurrent(GRU(3 + 4, 5)) for _ in range(2)]
-    >>> model = SkipThought(9, Recurrent(GRU(3, 4)), LastPool(), decoders, end=1)
+    >>> model = SkipThought(nn.Embedding(9, 3), Recurrent(GRU(3, 4)), LastPool(), decoders, Softmax(5, 9), end=1)
     >>> one = Padded(torch.tensor([[2, 3]]), torch.tensor([2]))
     >>> none = Padded(torch.zeros(1, 0, dtype=torch.long), torch.tensor([0]))
     >>> model.loss(NeighbourBatch(one, none, one))[0].count, model.vectors(one).shape
@@ -43,30 +43,27 @@ class SkipThought(nn.Module):
 
     def __init__(
         self,
-        vocab: int,
+        embedding: nn.Embedding,
         encoder: Core[Any],
         pool: nn.Module,
         decoders: Sequence[Core[Any]],
+        head: Softmax | AdaptiveSoftmax,
         *,
         end: int,
         feeding: bool = True,
         dropout: float = 0.0,
-        tied: bool = False,
     ) -> None:
         super().__init__()
         _check(encoder, decoders, feeding)
-        self.encoder, self.pool, self.end, self.feeding = encoder, pool, end, feeding
+        self.embedding, self.encoder, self.pool, self.head = embedding, encoder, pool, head
         self.decoders = nn.ModuleList(cast(Sequence[nn.Module], decoders))
         self.bridges = nn.ModuleList(Bridge(Direct(encoder.hidden), decoder) for decoder in decoders)
-        self.embedding, self.dropout = nn.Embedding(vocab, encoder.width), VariationalDropout(dropout)
-        nn.init.normal_(self.embedding.weight, std=encoder.width**-0.5)
-        weight = cast(nn.Parameter, self.embedding.weight) if tied else None
-        self.head = Softmax(decoders[0].hidden, vocab, tied=weight)
+        self.dropout, self.end, self.feeding = VariationalDropout(dropout), end, feeding
 
     @property
     def width(self) -> int:
         """W, how many numbers the vector of a sentence has."""
-        return cast(Core[Any], self.encoder).hidden
+        return self.encoder.hidden
 
     def vectors(self, source: Padded) -> Float[Tensor, "B W"]:
         """The vector of each sentence; zeros for one without symbols."""

@@ -34,7 +34,7 @@ def learned(recipe: Sentences) -> SentenceData:
     train, valid, files = _parts(recipe)
     least, most = recipe.minimum_count, recipe.maximum_vocab
     units = learn_units(recipe.unit, "\n".join(train.lines), minimum_count=least, maximum_vocab=most)
-    parts = [Neighbours.of(part, units, longest=recipe.longest) for part in (train, valid)]
+    learned_from, judged_by = (Neighbours.of(part, units, longest=recipe.longest) for part in (train, valid))
     facts = {
         "text": str(recipe.text),
         "text_sha256": files[0].sha256,
@@ -43,12 +43,12 @@ def learned(recipe: Sentences) -> SentenceData:
         "valid_sha256": files[-1].sha256,
         "skipped_bytes": sum(file.skipped_bytes for file in files),
         "vocab": len(units),
-        **_counts("train", train, parts[0], units),
-        **_counts("valid", valid, parts[1], units),
+        **_counts("train", train, learned_from, units),
+        **_counts("valid", valid, judged_by, units),
     }
-    _check(parts[0], recipe, recipe.text, "learn from")
-    _check(parts[1], recipe, recipe.valid or recipe.text, "validate on")
-    return SentenceData(units, *parts, valid.lines, facts)
+    _check(learned_from, recipe, recipe.text, "learn from")
+    _check(judged_by, recipe, recipe.valid or recipe.text, "validate on")
+    return SentenceData(units, learned_from, judged_by, valid.lines, facts)
 
 
 def _parts(recipe: Sentences) -> tuple[SentenceText, SentenceText, list[SentenceText]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from throughtime.data.neighbours import NeighbourBatches, SentenceText
     from throughtime.data.units import Units, WordUnits
+    from throughtime.heads import AdaptiveSoftmax, Softmax
     from throughtime.layers import Core
     from throughtime.models.sentence_encoder import NeighbourScore, SentenceEncoder
     from throughtime.models.skip_thought import SkipThought
@@ -69,6 +70,9 @@ class Sentences(Transfer):
     decoder: CellName = Field("gru", description="the cell of both decoders, which have one layer of --hidden units")
     feeding: bool = Field(True, description="decoders read the vector at each step, not at the first alone")
     tied: bool = Field(False, description="one matrix for embedding and softmax (embedding = hidden)")
+    adaptive: tuple[int, ...] = Field(
+        (), description="adaptive softmax, faster: the ids, rising, at which its bands begin"
+    )
     dropout: fields.Rate = Field(0.1, description="of embeddings and before the softmax")
 
     rows: int = Field(32, ge=1, le=65536, description="sentences of a batch")
@@ -86,6 +90,10 @@ class Sentences(Transfer):
             raise ValueError(
                 "frozen_updates and tied exclude each other: the softmax, which must learn, has that matrix"
             )
+        if self.tied and self.adaptive:
+            raise ValueError("tied and adaptive exclude each other")
+        if self.adaptive and self.unit != "word":
+            raise ValueError("adaptive needs --unit word, whose ids are in the order of frequency")
         if self.tied and self.width != self.hidden and not (self.vectors and self.embedding is None):
             raise ValueError(f"tied needs embedding = hidden; got {self.width} and {self.hidden}")
         return self
@@ -152,21 +160,26 @@ class Sentences(Transfer):
 
     def model_of(self, units: Units) -> SkipThought:
         """A new model for a vocabulary."""
+        from torch import nn
+
         from throughtime.models.skip_thought import SkipThought
 
-        encoder = self._encoder()
+        embedding, encoder = nn.Embedding(len(units), self.width), self._encoder()
+        nn.init.normal_(embedding.weight, std=self.width**-0.5)  # of norm 1, about, however wide
         width = self.width + encoder.hidden * self.feeding
         decoders = [one_way(self.decoder, width, self.hidden, 1) for _ in range(2)]
+        head, end = self._head(embedding), cast("int", units.end)
         return SkipThought(
-            len(units),
-            encoder,
-            self._pool(),
-            decoders,
-            end=cast("int", units.end),
-            feeding=self.feeding,
-            dropout=self.dropout,
-            tied=self.tied,
+            embedding, encoder, self._pool(), decoders, head, end=end, feeding=self.feeding, dropout=self.dropout
         )
+
+    def _head(self, embedding: nn.Embedding) -> Softmax | AdaptiveSoftmax:
+        from throughtime.heads import AdaptiveSoftmax, Softmax
+
+        if self.adaptive:
+            return AdaptiveSoftmax(self.hidden, len(embedding.weight), cutoffs=self.adaptive)
+        tied = cast("nn.Parameter", embedding.weight) if self.tied else None
+        return Softmax(self.hidden, len(embedding.weight), tied=tied)
 
     def _encoder(self) -> Core[Any]:
         from throughtime.layers import Direct
