@@ -30,29 +30,49 @@ def test_weights_that_do_not_fit_are_refused(source, target, weights, says):
 
 
 WORDS = [
-    (["▁a", "▁b"], ["a", "b"], [[0], [1]]),
-    (["un", "told", "▁joy"], ["untold", "joy"], [[0, 1], [2]]),
-    (["▁", "joy"], ["joy"], [[0, 1]]),
-    (["a", "▁", "▁b", "▁"], ["a", "b"], [[0, 1], [2, 3]]),
-    (["a", "▁", "b", "."], ["a", "b."], [[0, 1], [2, 3]]),
-    (["▁"], [""], [[0]]),
-    (["▁", "▁", "▁a▁", "b"], ["ab"], [[0, 1, 2, 3]]),
+    (["␣a", "␣b"], ["a", "b"], [[0], [1]]),
+    (["un", "told", "␣joy"], ["untold", "joy"], [[0, 1], [2]]),
+    (["␣", "joy"], ["joy"], [[0, 1]]),
+    (["a", "␣", "␣b", "␣"], ["a", "b"], [[0, 1], [2, 3]]),
+    (["a", "␣", "b", "."], ["a", "b."], [[0, 1], [2, 3]]),
+    (["␣"], [""], [[0]]),
+    (["␣", "␣", "␣a␣", "b"], ["ab"], [[0, 1, 2, 3]]),
 ]
 
 
-@pytest.mark.parametrize(("units", "words", "groups"), WORDS)
-def test_subwords_are_put_together(units, words, groups):
+CHARACTERS = [
+    (["ab", "0xe0a4", "0xa8", "c"], ["ab", "न", "c"], [[0], [1, 2], [3]]),
+    (["0x20e0a4", "0xa8e0a4", "0xae"], ["␣नम"], [[0, 1, 2]]),
+    (["0xe0a4", "a", "0xa8"], ["0xe0a4", "a", "0xa8"], [[0], [1], [2]]),
+    (["0xc3", "0xa9", "0xc3", "0xa9", "0xc3"], ["é", "é", "0xc3"], [[0, 1], [2, 3], [4]]),
+    (["0x", "0xa", "0xzz"], ["0x", "0xa", "0xzz"], [[0], [1], [2]]),
+]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize(
+    ("join", "units", "joined", "groups"),
+    [("words", *case) for case in WORDS] + [("characters", *case) for case in CHARACTERS],
+)
+def test_subwords_are_put_together(join, units, joined, groups, ended):
     """Against sums and means that are written out."""
-    found = alignment(units, [*units, END])
-    merged = found.words()
-    assert (merged.source, merged.target) == (tuple(words), (*words, END))
+    source = [*units, END] if ended else units
+    found = alignment(source, [*units, END])
+    merged = getattr(found, join)()
+    assert (merged.source, merged.target) == ((*joined, *([END] * ended)), (*joined, END))
     rows = [*groups, [len(units)]]
-    wanted = [[[sum(head[t][s] for t in row for s in column) / len(row) for column in groups] for row in rows]
+    columns = rows if ended else groups
+    wanted = [[[sum(head[t][s] for t in row for s in column) / len(row) for column in columns] for row in rows]
               for head in found.weights.tolist()]  # fmt: skip
     np.testing.assert_allclose(merged.weights, wanted, rtol=1e-5)
     np.testing.assert_allclose(merged.weights.sum(-1), 1, rtol=1e-5)
-    assert found.words(target=False).target == (*units, END)
-    assert found.words(source=False).source == tuple(units)
+
+
+def test_either_side_is_put_together_alone():
+    found = alignment(["un", "told", END], ["␣ja", "wohl", END])
+    assert found.words(target=False).target == ("␣ja", "wohl", END)
+    assert found.words(source=False).source == ("un", "told", END)
+    assert found.words(source=False).target == ("jawohl", END)
 
 
 def test_empty_sides_stay_empty():
@@ -75,6 +95,16 @@ def test_each_unit_but_the_end_belongs_to_the_one_it_looked_at_most():
     assert even.links() == [(0, 0)]
     assert even.links(0.5) == [(0, 0), (1, 0)]
     assert pharaoh(even.links(0.5)) == "0-0 1-0"
+
+
+def test_the_end_of_a_source_is_no_word_of_it():
+    weights = np.array([[[0.3, 0.7], [0.6, 0.4], [0, 1]]], np.float32)
+    found = Alignment(("a", END), ("x", "y", END), weights)
+    assert found.ends
+    assert found.links() == [(0, 1)]
+    assert found.links(0.2) == [(0, 0), (0, 1)]
+    assert alignment([END], ["a", END]).links() == []
+    assert alignment([END], ["a", END]).words().source == (END,)
 
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, 1.1, float("nan")])

@@ -51,6 +51,11 @@ def test_each_head_is_a_matrix_with_the_units_around_it(figures, tmp_path):
     assert figures[0].get_suptitle() == "$t$ \\frac"
 
 
+def test_pieces_of_characters_are_put_together(figures, tmp_path):
+    draw_alignment(alignment(["0xc3", "0xa9", "b"], ["x"]), tmp_path / "a.png")
+    assert labels(figures[0].axes[0], "x") == ["é", "b"]
+
+
 @pytest.mark.parametrize(
     ("most", "top"), [(0.03, 0.05), (0.1, 0.1), (0.11, 0.2), (0.4, 0.5), (0.51, 1.0), (1.0, 1.0), (2.5, 2.5)]
 )

@@ -89,8 +89,9 @@ def test_weights_go_through_the_page():
 LINES = [
     ("word", ("a", "b", ","), "a b ,"),
     ("character", ("a", " ", "b"), "a b"),
-    ("subword", ("▁un", "told", "▁joy", "."), "untold joy."),
-    ("subword", ("un", "▁", "told"), "un ·told"),
+    ("character", ("a", "␣", "b"), "a b"),
+    ("subword", ("␣un", "told", "␣joy", "."), "untold joy."),
+    ("subword", ("un", "␣", "told"), "un ·told"),
     ("word", ("\x1b",), "\\u001b"),
     ("word", (), ""),
 ]
@@ -104,6 +105,15 @@ def test_units_stand_as_in_their_line_and_each_is_there(kind, names, line):
     lines = [found for found in Parts(text).lines if found is not None]
     assert lines == [line, f"{line} end"]
     assert text.count("<span>") == 2 * len(names) + 3  # the buttons of mean and two heads
+    ended = page(pairs_of(alignment((*names, END), names)), Heading("run", kind, kind))
+    assert [found for found in Parts(ended).lines if found is not None] == [f"{line} end", f"{line} end"]
+    assert data_of(ended)[0][1:3] == [len(names) + 1] * 2
+
+
+def test_pieces_of_characters_are_put_together():
+    text = page(pairs_of(alignment(["0xe0a4", "0xa8", "␣a"], ["x"])), Heading("run", "subword", "word"))
+    assert [found for found in Parts(text).lines if found is not None] == ["न a", "x end"]
+    assert data_of(text)[0][:3] == [2, 2, 2]
 
 
 def test_hostile_texts_are_only_texts():

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from throughtime.data.alignments import Alignment
+from throughtime.data.line_units import SPACE
 from throughtime.errors import ArgumentError
 from throughtime.inspect.draw import blank_figure, check_picture, save_figure
 from throughtime.inspect.maps import cut
@@ -43,6 +44,7 @@ def draw_alignment(alignment: Alignment, path: Path, *, title: str = "") -> list
     `MissingExtraError` without matplotlib; `StorageError` where the file cannot be written.
     """
     check_picture(path)
+    alignment = alignment.characters()
     _check(alignment)
     blank_figure(path, (1, 1))  # or fonts would be looked for without anything to draw with
     import matplotlib as mpl
@@ -79,7 +81,7 @@ def _check(alignment: Alignment) -> None:
 
 def _shown(unit: str) -> str:
     """The name of a unit as a label: white space is seen."""
-    return "\u2423" * len(unit) if unit.isspace() else cut(legible(unit), LONGEST)
+    return SPACE * len(unit) if unit.isspace() else cut(legible(unit), LONGEST)
 
 
 def _plan(source: list[str], target: list[str], heads: int) -> Plan:

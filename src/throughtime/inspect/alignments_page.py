@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from throughtime.data.alignments import SPACE, Alignment
+from throughtime.data.alignments import Alignment
+from throughtime.data.line_units import SPACE
 from throughtime.data.units import Kind
 from throughtime.errors import printable
 from throughtime.inspect.mistakes import legible
@@ -36,6 +37,7 @@ class Pairs:
 
     def add(self, pair: Pair) -> None:
         """Takes a pair, if there is room; after the first for which there is none, no other is taken."""
+        pair = pair._replace(alignment=pair.alignment.characters())
         size = pair.alignment.weights.size
         if self.left_out or len(self.shown) == MOST_PAIRS or self.weights + size > MOST_WEIGHTS:
             self.left_out += 1
@@ -80,27 +82,31 @@ def page(pairs: Pairs, heading: Heading) -> str:
 
 def _shown(pair: Pair, heading: Heading) -> dict[str, Any]:
     """A pair as the template wants it."""
+    found = pair.alignment
     return {
         "where": legible(pair.where),
         "told": legible(pair.told),
-        "source": units(pair.alignment.source, heading.source),
-        "target": units(pair.alignment.target[:-1], heading.target),
+        "source": units(found.source[: len(found.source) - found.ends], heading.source),
+        "ends": found.ends,
+        "target": units(found.target[:-1], heading.target),
     }
 
 
 def units(names: tuple[str, ...], kind: Kind) -> list[tuple[str, str]]:
     """Each unit as it stands in its line, behind the gap before it.
 
-    >>> units(("\u2581un", "told", "\u2581joy"), "subword")
+    >>> units(("un", "told", "␣joy"), "subword")
     [('', 'un'), ('', 'told'), (' ', 'joy')]
     """
-    if kind == "subword":
-        bare = [legible(name.replace(SPACE, "")) or "\u00b7" for name in names]
-        gaps = [" " if name.startswith(SPACE) else "" for name in names]
-    else:
-        bare = [legible(name) or "\u00b7" for name in names]
+    shown = [legible(name).replace(SPACE, " ") for name in names]
+    if kind != "subword":
         gaps = [" " if kind == "word" else ""] * len(names)
-    return list(zip(chain([""], gaps[1:]), bare, strict=False))
+        return list(zip(chain([""], gaps[1:]), shown, strict=False))
+    # White space that begins a subword stands before it; alone it is seen as a dot, or there would be nothing to touch.
+    gaps = [" " if name.startswith(" ") else "" for name in shown]
+    return [
+        (gap if place else "", name.strip() or "·") for place, (gap, name) in enumerate(zip(gaps, shown, strict=True))
+    ]
 
 
 def _packed(weights: NDArray[np.float32]) -> list[int | str]:
