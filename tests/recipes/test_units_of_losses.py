@@ -2,7 +2,7 @@
 
 import pytest
 
-from throughtime.recipes import Act, Classify, Forecast, Perceptron, Tag
+from throughtime.recipes import Act, Classify, Forecast, Perceptron, Tag, Translate
 
 SAID = [
     (Classify(train="x.csv"), "nats", "share of wrong texts"),
@@ -14,6 +14,8 @@ SAID = [
     (Tag(train="x", scheme="none"), "nats", "share of wrong tags"),
     (Act(env="CartPole-v1"), "loss", "minus the mean return"),
     (Act(demonstrations="x"), "loss", "loss per step"),
+    (Translate(pairs="x"), "nats", "nats per symbol"),
+    (Translate(pairs="x", best="bleu"), "nats", "1 − BLEU / 100"),
     (Forecast(data="x"), "deviations", "deviations per value"),
     (Forecast(data="x", loss="squared"), "squared deviations", "squared deviations per value"),
     (Forecast(data="x", loss="huber"), "Huber's loss", "deviations per value"),

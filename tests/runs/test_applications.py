@@ -16,6 +16,7 @@ from throughtime.recipes.forecast import Forecast
 from throughtime.recipes.language import Language
 from throughtime.recipes.perceptron import Perceptron
 from throughtime.recipes.tag import Tag
+from throughtime.recipes.translate import Translate
 from throughtime.runs import application_of
 from throughtime.runs.asked import Application, Asked
 from throughtime.runs.mistakes import Wanted
@@ -29,6 +30,7 @@ RECIPES = {
     "forecast": Forecast(data="x.csv"),
     "act": Act(demonstrations="x.jsonl"),
     "perceptron": Perceptron(train="x.csv"),
+    "translate": Translate(pairs="x.tsv"),
     "perceptron of numbers": Perceptron(train="x.csv", loss="mse"),
 }
 
@@ -55,6 +57,9 @@ GIVEN = {
     "missing": ("missing skip", "skip"),
     "probabilities": ("probabilities", True),
     "episodes": ("episodes 3", 3),
+    "target": ("target x.de", Path("x.de")),
+    "beam": ("beam 3", 3),
+    "alpha": ("alpha 0.5", 0.5),
     "pictures": ("confusion", ("confusion",)),
 }
 LABELS = {"label_column", "missing"}
@@ -76,6 +81,7 @@ TAKES = {
     ("act", "evaluate"): {"episodes"},
     ("act", "predict"): {"probabilities"},
     ("act", "predict", "numbers"): set(),
+    ("translate", "evaluate"): {"target", "beam", "alpha"},
     ("perceptron", "evaluate"): {"pictures"} | LABELS,
     ("perceptron", "predict"): {"missing", "probabilities"},
     ("perceptron of numbers", "evaluate"): LABELS,

@@ -218,7 +218,7 @@ class Translator:
         read, said = self.read(source), self.target_units.encode(target)
         with at_rest(self.model):
             weights = self.model.attention(padded([read]), padded([said]))
-        names = self.source_units.names(read), self.target_units.names([*said, self.target_units.end])
+        names = self.source_units.names(read), self.target_units.names(self.target_units.ended(said))
         return Alignment(tuple(names[0]), tuple(names[1]), weights[0].transpose(0, 1).float().cpu().numpy())
 
 

@@ -12,6 +12,7 @@ def check(recipe: Translate) -> None:
     """Raises `ValueError`, in a line, for settings that contradict one another."""
     _check_files(recipe)
     _check_attention(recipe)
+    _check_heads(recipe)
     if recipe.shared and recipe.units[0] != recipe.units[1]:
         raise ValueError(f"shared needs the same unit on both sides; got {recipe.units[0]} and {recipe.units[1]}")
     if recipe.tied and recipe.hidden != recipe.embedding and (recipe.attention == "none" or not recurrent(recipe)):
@@ -53,3 +54,14 @@ def _check_attention(recipe: Translate) -> None:
         raise ValueError("attention dot needs sources as wide as the decoder: give --no-both, or --attention general")
     if recipe.attention == "none" and (given or recipe.heads > 1):
         raise ValueError(f"{(given or ['heads'])[0]} is of attention, and there is none; got --attention none")
+
+
+def _check_heads(recipe: Translate) -> None:
+    if recipe.heads > 1 and recipe.attention == "dot" and recurrent(recipe):
+        raise ValueError("attention dot has no weights that heads could differ in: give --heads 1, or another attention")
+    if recipe.hidden % recipe.heads:
+        raise ValueError(f"heads must divide hidden; got {recipe.heads} and {recipe.hidden}")
+    if recipe.heads == 1 and recipe.join != "concatenate":
+        raise ValueError("join is of several heads; got --heads 1")
+    if not recipe.attend.startswith("local") and recipe.window != type(recipe).model_fields["window"].default:
+        raise ValueError(f"window is for --attend local; got {recipe.window} and --attend {recipe.attend}")
