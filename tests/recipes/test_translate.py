@@ -208,7 +208,7 @@ def test_pairs_that_are_too_long_are_refused_or_counted_never_cut(translate, tmp
     assert "2 pairs to train on were left out" in recipe.notes(data)[0]
     with pytest.raises(DataError, match="all pairs are longer than --longest 1; give more"):
         translate(
-            pairs=written(tmp_path, [("ab", "cd")], "few.tsv"), valid_pairs=path, longest=1, too_long="skip"
+            pairs=written(tmp_path, [("abc", "cde")], "few.tsv"), valid_pairs=path, longest=1, too_long="skip"
         ).data()
 
 

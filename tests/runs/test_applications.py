@@ -15,6 +15,7 @@ from throughtime.recipes.classify import Classify
 from throughtime.recipes.forecast import Forecast
 from throughtime.recipes.language import Language
 from throughtime.recipes.perceptron import Perceptron
+from throughtime.recipes.sentences import Sentences
 from throughtime.recipes.tag import Tag
 from throughtime.recipes.translate import Translate
 from throughtime.runs import application_of
@@ -30,6 +31,7 @@ RECIPES = {
     "forecast": Forecast(data="x.csv"),
     "act": Act(demonstrations="x.jsonl"),
     "perceptron": Perceptron(train="x.csv"),
+    "sentences": Sentences(text="x.txt"),
     "translate": Translate(pairs="x.tsv"),
     "perceptron of numbers": Perceptron(train="x.csv", loss="mse"),
 }
@@ -81,6 +83,7 @@ TAKES = {
     ("act", "evaluate"): {"episodes"},
     ("act", "predict"): {"probabilities"},
     ("act", "predict", "numbers"): set(),
+    ("sentences", "evaluate"): set(),
     ("translate", "evaluate"): {"target", "beam", "alpha"},
     ("perceptron", "evaluate"): {"pictures"} | LABELS,
     ("perceptron", "predict"): {"missing", "probabilities"},
