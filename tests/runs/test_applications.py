@@ -112,7 +112,7 @@ def test_what_means_nothing_to_a_run_is_refused_before_any_work(case, field, tmp
         ways[way]()
     except (ThroughtimeError, AttributeError) as error:  # what is taken goes on, to a run that is not there
         told = str(error)
-    refused = re.fullmatch(rf"--{option} means nothing to a [^\n]*: leave it out", told)
+    refused = re.fullmatch(rf"--{option} means nothing to an? [^\n]*: leave it out", told)
     assert (refused is None) is (field in TAKES[case]), told
 
 
