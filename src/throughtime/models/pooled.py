@@ -7,9 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from throughtime.layers.pool import MeanPool
 from throughtime.layers.rest import at_rest
 from throughtime.models.classifier import Classifier
 from throughtime.models.text_classifier import TextClassifier
+from throughtime.models.translator import Translator
 from throughtime.padded import Padded
 
 ROWS, STEPS = 64, 2**16  # of a batch, at most
@@ -62,3 +64,19 @@ class PooledTexts:
         device = next(self.model.parameters()).device
         with at_rest(self.model):
             return vectors_of(self.model.features, self.classifier.encoded(sentences), self.width, device)
+
+
+class PooledSources:
+    """The vectors that a translator has of lines it could translate: the means of what its encoder gives."""
+
+    def __init__(self, translator: Translator) -> None:
+        self.translator, self.width = translator, translator.model.encoder.core.hidden
+
+    def embed(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of lines (N W), in their order. Raises `DataError` as `Translator.read` does."""
+        model, pool = self.translator.model, MeanPool()
+        lines = [torch.from_numpy(self.translator.read(line)).long() for line in sentences]
+        with at_rest(model):
+            return vectors_of(
+                lambda ids: pool(model.encoder(ids)[0]), lines, self.width, next(model.parameters()).device
+            )
