@@ -55,7 +55,7 @@ def test_every_pair_comes_once_an_epoch_within_the_bound(tokens):
         assert all(len(batch.source.lengths) == 1 for batch in over)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30),
     st.integers(1, 60),
@@ -91,13 +91,14 @@ def test_the_order_is_the_same_on_every_machine():
 
 def test_epochs_and_seeds_bring_other_batches_in_another_order():
     def orders(seed):
-        return [[rows.tolist() for rows in made(400, 30, seed, 5).order(epoch)] for epoch in range(3)]
+        return [[rows.tolist() for rows in made(200, 30, seed, 5).order(epoch)] for epoch in range(3)]
 
     first, second = orders(0), orders(1)
     assert first == orders(0)
     assert all(a != b for a, b in zip(first, second, strict=True))
     assert len({str(sorted(map(sorted, order))) for order in first}) == 3, "not only the order of the batches"
-    means = [np.mean([len(lines(400, 5)[row]) for row in rows]) for rows in first[0]]
+    lengths = [len(line) for line in lines(200, 5)]
+    means = [np.mean([lengths[row] for row in rows]) for rows in first[0]]
     assert sorted(means) not in (means, means[::-1])
 
 

@@ -9,6 +9,8 @@ import json
 import numpy as np
 import polars
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from throughtime.data import pairs as module
 from throughtime.data.pairs import divide, overlap, read_pairs, read_parallel
@@ -132,6 +134,28 @@ def test_more_than_is_held_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PAIRS_LIMIT", 3)
     monkeypatch.setattr(module, "CHARACTERS_LIMIT", 5)
     refused(lambda: read_parallel(*paths), "line 3: over 3 pairs or 5 characters of them")
+
+
+ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\t\0"), max_size=6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(ANY, ANY), min_size=1, max_size=8))
+def test_any_lines_are_read_as_they_are(tmp_path_factory, rows):
+    """But for white space around; what is empty is counted."""
+    folder = tmp_path_factory.mktemp("any")
+    first = tuple(line.removeprefix("\ufeff") for line in rows[0])  # which is a byte order mark there
+    full = [(source.strip(), target.strip()) for source, target in [first, *rows[1:]]]
+    wanted = [pair for pair in full if all(pair)]
+    paths = parallel(folder, *("".join(f"{line}\n" for line in side) for side in zip(*rows, strict=True)))
+    if not wanted:
+        refused(lambda: read_parallel(*paths, missing="skip"), "no pairs")
+        return
+    pairs = read_parallel(*paths, missing="skip")
+    assert both(pairs) == wanted
+    assert pairs.both_empty == sum(not any(pair) for pair in full)
+    assert pairs.one_empty == len(full) - len(wanted) - pairs.both_empty
+    assert [full[line - 1] for line in pairs.lines] == wanted
 
 
 @pytest.mark.parametrize("kind", TABLES)

@@ -30,6 +30,8 @@ def test_the_same_bytes_come_every_time(toy, tmp_path):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     one = [f"{toy.name}.csv"] if toy.name in ("passing", "balls") else [f"{part}.tsv" for part in PARTS]
     assert [path.name for path in first] == one
+    if toy.name not in ("passing", "balls"):
+        assert [len(read_pairs(path)) for path in first] == list(COUNTS.values())
 
 
 @pytest.mark.parametrize(
@@ -53,15 +55,6 @@ def test_digits_become_what_they_should_and_no_line_is_in_two_files(name, change
 def test_digits_differ_from_toy_to_toy(tmp_path):
     lines = [read_pairs(make_toy(name, tmp_path / name)[0]).sources for name in ("copy", "reverse", "sort")]
     assert len({str(sorted(line)) for line in lines}) == 3
-
-
-def test_dates_are_pairs_of_which_none_is_in_two_files(tmp_path):
-    parts = [read_pairs(path) for path in make_toy("dates", tmp_path)]
-    assert [len(part) for part in parts] == list(COUNTS.values())
-    every = [target for part in parts for target in part.targets]
-    assert len(set(every)) == 400
-    assert "1900" <= min(every)[:4] < "1910"
-    assert "2090" < max(every)[:4] <= "2100"
 
 
 def test_who_studies_and_attends_passes(tmp_path):
