@@ -1,12 +1,13 @@
 """Layers: scan and the cores that are built on it."""
 
 from throughtime.layers.attend import Attend, Memory
-from throughtime.layers.attentive import Attentive, AttentiveState
+from throughtime.layers.attentive import Attentive, AttentiveState, Seen
 from throughtime.layers.bidirectional import Bidirectional, BothStates
 from throughtime.layers.bridge import Bridge
 from throughtime.layers.check import check_cell, check_core
 from throughtime.layers.convolve import Convolution, Direct, NoState
 from throughtime.layers.dropout import VariationalDropout
+from throughtime.layers.hard import Hard, Reinforced
 from throughtime.layers.pool import AttentivePool, LastPool, MaximumPool, MeanPool
 from throughtime.layers.scan import Core, Recurrent, fold, scan
 from throughtime.layers.scores import Additive, Cosine, Dot, General, ScaledDot, Score
@@ -16,7 +17,7 @@ from throughtime.layers.torch_weights import from_torch, to_torch
 from throughtime.layers.transformer import Cache, CausalTransformer, TransformerEncoder
 from throughtime.layers.transformer_decoder import DecoderState, TransformerDecoder
 from throughtime.layers.transformer_layer import Design
-from throughtime.layers.where import Global, Where
+from throughtime.layers.where import Global, Local, LocalPredicted, Weights, Where
 from throughtime.layers.window import Window, WindowState
 
 __all__ = [
@@ -39,19 +40,25 @@ __all__ = [
     "Dot",
     "General",
     "Global",
+    "Hard",
     "LastPool",
+    "Local",
+    "LocalPredicted",
     "MaximumPool",
     "MeanPool",
     "Memory",
     "NoState",
     "Recurrent",
+    "Reinforced",
     "ScaledDot",
     "Score",
+    "Seen",
     "Stack",
     "Stream",
     "TransformerDecoder",
     "TransformerEncoder",
     "VariationalDropout",
+    "Weights",
     "Where",
     "Window",
     "WindowState",

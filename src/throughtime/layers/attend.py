@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from throughtime.errors import ArgumentError
 from throughtime.layers.scores import Score
-from throughtime.layers.where import Global, Where
+from throughtime.layers.where import Global, Weights, Where
 from throughtime.padded import Padded
 
 
@@ -85,6 +85,13 @@ class Attend(nn.Module):
 
         `covered` is the sum of the weights of the queries before, which only `coverage` asks for.
         """
+        contexts, weights = self.look(queries, memory, at, covered)
+        return contexts, weights.used
+
+    def look(
+        self, queries: Tensor, memory: Memory, at: Tensor, covered: Tensor | None = None
+    ) -> tuple[Tensor, Weights]:
+        """`forward`, with the chances by which weights came to be what they are."""
         rows, steps = queries.shape[:2]
         sources, places = memory.mask.shape
         if rows % max(1, sources) or bool(rows) != bool(sources):
@@ -93,11 +100,9 @@ class Attend(nn.Module):
         scores = self._scores(queries, memory, covered).view(*folded, self.heads, places)
         order = at[:, None] + torch.arange(steps, device=at.device)
         weights = self.where(scores, memory.mask, queries.reshape(*folded, self.query), order.view(folded))
-        if self.join == "sum":
-            contexts = weights.sum(2) @ memory.values
-        else:
-            contexts = weights.flatten(1, 2) @ memory.values
-        return contexts.view(rows, steps, self.width), weights.view(rows, steps, self.heads, places)
+        used = weights.used.sum(2) if self.join == "sum" else weights.used.flatten(1, 2)
+        contexts = (used @ memory.values).view(rows, steps, self.width)
+        return contexts, Weights(*(each.view(rows, steps, self.heads, places) for each in weights))
 
     def _scores(self, queries: Tensor, memory: Memory, covered: Tensor | None) -> Tensor:
         """e of every query, head and place, K rows of queries being as many queries of one row."""

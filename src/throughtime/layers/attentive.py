@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from throughtime import tree
 from throughtime.errors import ArgumentError
 from throughtime.layers.attend import Attend, Memory
+from throughtime.layers.hard import Reinforced
 from throughtime.layers.scan import Core
 from throughtime.layers.stream import Stream
+from throughtime.layers.where import Weights
 from throughtime.padded import Padded
 
 
@@ -23,6 +24,14 @@ class AttentiveState(NamedTuple):
     at: Tensor  # B'             steps so far
     covered: Tensor | None  # B' S   the sum of the weights so far, the mean over heads, where there is attention
     memory: tree.Shared  # of a Memory with a row for each source
+
+
+class Seen(NamedTuple):
+    """What the steps of a decoder gave, and what they looked at."""
+
+    outputs: Tensor  # B' T H
+    queries: Tensor  # B' T Q          the core's outputs
+    weights: Weights | None  # B' T N S   where there is attention; those that were used are zero past a length
 
 
 class Attentive(nn.Module):
@@ -91,93 +100,123 @@ class Attentive(nn.Module):
         self, inputs: Padded, state: AttentiveState | None = None, resets: Tensor | None = None
     ) -> tuple[Padded, AttentiveState]:
         """All steps. `resets` marks steps before which a row begins anew, with the core's initial state."""
-        outputs, _, state = self._read(inputs, self.initial(len(inputs.data)) if state is None else state, resets)
+        outputs, _, state = self.explore(inputs, state, resets)
         return outputs, state
 
     def attention(self, inputs: Padded, state: AttentiveState) -> Float[Tensor, "rows T N S"]:
         """Where every step looks: the weights, zero past a length."""
-        if self.attend is None:
+        weights = self.explore(inputs, state)[1].weights
+        if weights is None:
             raise ArgumentError("this decoder has no attention: there are no weights to give")
-        return self._read(inputs, state, None)[1]
+        return weights.used
+
+    def explore(
+        self, inputs: Padded, state: AttentiveState | None = None, resets: Tensor | None = None
+    ) -> tuple[Padded, Seen, AttentiveState]:
+        """`forward`, with what was looked at, which `surrogate` asks for."""
+        state = self.initial(len(inputs.data)) if state is None else state
+        if self.feeding or resets is not None:
+            seen, state = self._walk(inputs, state, resets)
+        else:
+            seen, state = self._scan(inputs, state)
+        return inputs.replace(seen.outputs), seen, state
+
+    @property
+    def reinforced(self) -> bool:
+        """Whether a model in training must add `surrogate` to its loss, for attention to learn where to look."""
+        return self.training and self.attend is not None and isinstance(self.attend.where, Reinforced)
+
+    def surrogate(self, seen: Seen, gains: Float[Tensor, "rows T"]) -> Float[Tensor, ""]:
+        """A loss that is zero, and has the gradient by which places that were drawn are reinforced.
+
+        `gains` are log p of what stands at each step, zero past a length: a draw is good for what comes at its own
+        step, and, where later steps know of it (`feeding`, coverage), for all that comes after it.
+
+        Raises `ArgumentError` where nothing is reinforced.
+
+        >>> from throughtime.cells import GRU
+        >>> from throughtime.layers import General, Recurrent
+        >>> decoder = Attentive(Recurrent(GRU(3, 4)), Attend(General(4, 6), Reinforced(4)))
+        >>> state = decoder.begin(Padded.full(torch.randn(2, 7, 6)), decoder.core.initial(2))
+        >>> outputs, seen, state = decoder.explore(Padded.full(torch.zeros(2, 5, 3)), state)
+        >>> decoder.surrogate(seen, -torch.ones(2, 5)).item()  # of a decoder in training
+        0.0
+        """
+        where = None if self.attend is None else self.attend.where
+        if not isinstance(where, Reinforced) or seen.weights is None:
+            raise ArgumentError("nothing is reinforced: that is for attention whose where is Reinforced")
+        if self.feeding or (self.attend is not None and self.attend.covering is not None):
+            gains = gains.flip(1).cumsum(1).flip(1)
+        return where.surrogate(seen.weights, seen.queries, gains)
 
     def step(self, x: Float[Tensor, "rows D"], state: AttentiveState) -> tuple[Float[Tensor, "rows H"], AttentiveState]:
         """One step, on x (B' D)."""
-        output, _, state = self._step(x, state)
-        return output, state
+        seen, state = self._step(x, state)
+        return seen.outputs, state
 
     def stream(self, batch: int = 1, state: AttentiveState | None = None) -> Stream[AttentiveState]:
         """This core at work on sequences that never end, one item of each row at a time."""
         return Stream(self, batch, state)
 
-    def _read(
-        self, inputs: Padded, state: AttentiveState, resets: Tensor | None
-    ) -> tuple[Padded, Tensor, AttentiveState]:
-        """Outputs, weights (B' T N S) and the state after."""
-        if self.feeding or resets is not None:
-            return self._walk(inputs, state, resets)
-        outputs, inner = self.core(inputs, state.inner)
-        after = state._replace(inner=inner, at=state.at + inputs.lengths.to(state.at.device))
-        if self.attend is None:
-            return outputs, outputs.data.new_zeros(*outputs.data.shape[:2], 0, 0), after
-        contexts, weights, covered = self._look(outputs, state)
-        return outputs.replace(self._joined(outputs.data, contexts)).zeroed(), weights, after._replace(covered=covered)
+    def _scan(self, inputs: Padded, state: AttentiveState) -> tuple[Seen, AttentiveState]:
+        """All steps of the core, and then all of their looks."""
+        queries, inner = self.core(inputs, state.inner)
+        state = state._replace(inner=inner)
+        outputs, weights = queries.data, None
+        if self.attend is not None:
+            contexts, weights, covered = self._look(queries, state)
+            outputs = queries.replace(self._joined(queries.data, contexts)).zeroed().data
+            state = state._replace(covered=covered)
+        at = state.at + inputs.lengths.to(state.at.device)
+        return Seen(outputs, queries.data, weights), state._replace(at=at)
 
-    def _look(self, outputs: Padded, state: AttentiveState) -> tuple[Tensor, Tensor, Tensor]:
-        """Contexts and weights of all of the core's outputs, and what is covered after them."""
+    def _look(self, queries: Padded, state: AttentiveState) -> tuple[Tensor, Weights, Tensor]:
+        """Contexts and weights of all queries, and what is covered after them."""
         assert self.attend is not None
         memory: Memory = state.memory.content
-        if self.attend.covering is None:
-            contexts, weights = self.attend(outputs.data, memory, state.at)
-            weights = outputs.replace(weights).zeroed().data
-            return contexts, weights, self.covered(state) + weights.mean(2).sum(1)
-        covered, parts = self.covered(state), []
-        for t in range(outputs.steps):
-            alive = (t < outputs.lengths).to(covered)
-            context, weight = self.attend(outputs.data[:, t : t + 1], memory, state.at + t, covered)
-            weight = weight * alive[:, None, None, None]
-            covered = covered + weight.mean(2)[:, 0]
-            parts.append((context, weight))
-        if not parts:
-            return *self.attend(outputs.data, memory, state.at, covered), covered
-        return torch.cat([context for context, _ in parts], 1), torch.cat([weight for _, weight in parts], 1), covered
+        covered = self.covered(state)
+        if self.attend.covering is None or not queries.steps:
+            contexts, weights = self.attend.look(queries.data, memory, state.at, covered)
+            used = queries.replace(weights.used).zeroed().data
+            return contexts, Weights(used, weights.chances), covered + used.mean(2).sum(1)
+        parts = []
+        for t, alive in enumerate(queries.mask.to(covered).unbind(1)):
+            context, weights = self.attend.look(queries.data[:, t : t + 1], memory, state.at + t, covered)
+            used = weights.used * alive[:, None, None, None]
+            covered = covered + used.mean(2)[:, 0]
+            parts.append((context[:, 0], Weights(used[:, 0], weights.chances[:, 0])))
+        return *tree.stack(parts, 1), covered
 
-    def _walk(
-        self, inputs: Padded, state: AttentiveState, resets: Tensor | None
-    ) -> tuple[Padded, Tensor, AttentiveState]:
+    def _walk(self, inputs: Padded, state: AttentiveState, resets: Tensor | None) -> tuple[Seen, AttentiveState]:
         """Step by step, where a step needs the one before."""
         batch, steps = inputs.data.shape[:2]
-        longest = int(inputs.lengths.max()) if batch else 0
+        longest = max(1, int(inputs.lengths.max())) if batch else 1  # one at least, to know the shapes
         lengths = inputs.lengths.to(inputs.data.device)
-        outputs: list[Tensor] = []
-        looks: list[Tensor] = []
+        nothing = inputs.data.new_zeros(batch, self.width)
+        parts = []
         for t in range(longest):
             alive = t < lengths
-            if resets is not None:
+            all_are = inputs.is_full and t < steps
+            if resets is not None and t < steps:
                 state = tree.select(resets[:, t] & alive, self._anew(state), state)
-            output, weights, new = self._step(inputs.data[:, t], state)
-            state = new if inputs.is_full else tree.select(alive, new, state)
-            outputs.append(output * alive[:, None])
-            looks.append(weights * alive[:, None, None])
-        if not outputs:
-            heads = 0 if self.attend is None else self.attend.heads
-            none = inputs.data.new_zeros(batch, steps, heads, self.covered(state).shape[1])
-            return inputs.replace(inputs.data.new_zeros(batch, steps, self.hidden)), none, state
-        data, weights = torch.stack(outputs, 1), torch.stack(looks, 1)
-        more = steps - longest
-        return inputs.replace(F.pad(data, (0, 0, 0, more))), F.pad(weights, (0, 0, 0, 0, 0, more)), state
+            seen, new = self._step(inputs.data[:, t] if t < steps else nothing, state)
+            state = new if all_are else tree.select(alive, new, state)
+            parts.append(seen if all_are else tree.select(alive, seen, tree.map(torch.zeros_like, seen)))
+        return tree.map(lambda part: _of_length(part, steps), tree.stack(parts, 1)), state
 
-    def _step(self, x: Tensor, state: AttentiveState) -> tuple[Tensor, Tensor, AttentiveState]:
-        """The output (B' H), the weights (B' N S) and the state of one step."""
+    def _step(self, x: Tensor, state: AttentiveState) -> tuple[Seen, AttentiveState]:
+        """What one step gives (B' ...), and the state after it."""
         if state.fed is not None:
             x = torch.cat([x, state.fed], -1)
         hidden, inner = self.core.step(x, state.inner)
-        after = state._replace(inner=inner, at=state.at + 1)
+        state = state._replace(inner=inner, at=state.at + 1)
         if self.attend is None:
-            return hidden, hidden.new_zeros(len(hidden), 0, 0), after
-        contexts, weights = self.attend(hidden[:, None], state.memory.content, state.at, state.covered)
+            return Seen(hidden, hidden, None), state
+        covered = self.covered(state)
+        contexts, weights = self.attend.look(hidden[:, None], state.memory.content, state.at - 1, covered)
         output = self._joined(hidden, contexts[:, 0])
-        covered = self.covered(state) + weights.mean(2)[:, 0]
-        return output, weights[:, 0], after._replace(fed=output if self.feeding else None, covered=covered)
+        state = state._replace(fed=output if self.feeding else None, covered=covered + weights.used.mean(2)[:, 0])
+        return Seen(output, hidden, Weights(weights.used[:, 0], weights.chances[:, 0])), state
 
     def _joined(self, hidden: Tensor, contexts: Tensor) -> Tensor:
         """h of s and c."""
@@ -188,6 +227,12 @@ class Attentive(nn.Module):
         """The state before the first step over the same sources."""
         at, covered, fed = tree.map(torch.zeros_like, (state.at, state.covered, state.fed))
         return AttentiveState(self.core.initial(len(at)), fed, at, covered, state.memory)
+
+
+def _of_length(part: Tensor, steps: int) -> Tensor:
+    """The first steps of B T ..., with zeros where there are fewer."""
+    missing = part.new_zeros(len(part), max(0, steps - part.shape[1]), *part.shape[2:])
+    return torch.cat([part[:, :steps], missing], 1)
 
 
 def _check(core: Core[Any], attend: Attend | None, feeding: bool, hidden: int) -> None:
