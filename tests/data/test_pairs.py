@@ -190,6 +190,7 @@ def test_a_first_line_that_is_no_names_is_a_pair(tmp_path, kind):
         (("pt-BR", "en"), None, True),
         (("word", "pronunciation"), None, True),
         (("cat", "dog"), None, False),
+        (("ab", "ba"), None, False),
         (("source", "K AE T"), None, False),
         (("cat", "dog"), True, True),
         (("source", "target"), False, False),

@@ -13,37 +13,12 @@ Column = str | int | None  # by name, or number from 0; None: it is found
 
 NAMED = (".jsonl", ".ndjson", ".parquet")  # whose columns always have names
 ROLES = (("source", "src", "input"), ("target", "tgt", "trg", "output"))  # what the two are called
-NAMES = {
-    *(name for names in ROLES for name in names),
-    *(
-        "id",
-        "from",
-        "to",
-        "text",
-        "translation",
-        "word",
-        "pronunciation",
-        "spelling",
-        "document",
-        "article",
-        "abstract",
-    ),
-    *(
-        "summary",
-        "title",
-        "command",
-        "commands",
-        "action",
-        "actions",
-        "question",
-        "answer",
-        "sentence",
-        "parse",
-        "tree",
-    ),
-    *("english", "german", "french", "spanish", "italian", "russian", "arabic", "chinese", "hindi", "japanese"),
-}
-LANGUAGE = re.compile(r"[a-z]{2}([-_][a-z]{2,4})?")  # a code such as en or pt-BR
+NAMES = re.compile(  # and languages or their codes, such as en or pt-BR
+    "source|src|input|target|tgt|trg|output|id|from|to|text|translation|word|pronunciation|spelling|document|article|"
+    "abstract|summary|title|commands?|actions?|question|answer|sentence|parse|tree|english|german|french|spanish|"
+    "italian|russian|arabic|chinese|hindi|japanese|(ar|bg|bn|ca|cs|da|de|el|en|es|et|fa|fi|fr|he|hi|hr|hu|id|it|ja|ko|"
+    "lt|lv|nl|pl|pt|ro|ru|sk|sl|sr|sv|sw|ta|th|tr|uk|ur|vi|zh)([-_][a-z]{2,4})?"
+)
 
 
 class PairColumns(NamedTuple):
@@ -106,8 +81,7 @@ def find_pair(table: Table, path: Path, columns: tuple[Column, Column]) -> PairC
 
 
 def _is_name(cell: Cell) -> bool:
-    name = str(cell or "").strip().lower()
-    return name in NAMES or LANGUAGE.fullmatch(name) is not None
+    return NAMES.fullmatch(str(cell or "").strip().lower()) is not None
 
 
 def _strings(table: Table) -> list[int]:
