@@ -137,7 +137,9 @@ def test_attention_has_a_row_for_each_symbol_and_the_end(name):
     assert weights.shape[:2] == (3, 5)
     assert weights.shape[3] == 5
     for row, (source, target) in enumerate(zip(*LINES, strict=True)):
-        torch.testing.assert_close(weights[row, : len(target) + 1].sum(-1), torch.ones_like(weights[row, : len(target) + 1, :, 0]))
+        torch.testing.assert_close(
+            weights[row, : len(target) + 1].sum(-1), torch.ones_like(weights[row, : len(target) + 1, :, 0])
+        )
         assert not weights[row, :, :, len(source) :].any()
 
 
@@ -172,3 +174,19 @@ def test_a_bridge_from_what_carries_no_state_reads_the_mean():
     outputs, state = core(Padded.of([torch.randn(4, 3), torch.randn(2, 3)]))
     mean = outputs.data[1, :2].mean(0)
     torch.testing.assert_close(bridge(outputs, state).hidden[1], torch.tanh(bridge.linear(mean)))
+
+
+def test_places_that_are_drawn_learn_from_what_comes_of_them():
+    core, inner = layers.Bidirectional(GRU(3, 4), GRU(3, 4)), layers.Recurrent(GRU(3, 5))
+    encoder = Encoder(Reader(nn.Embedding(SOURCES, 3)), core, layers.Bridge(core, inner))
+    decoder = layers.Attentive(inner, layers.Attend([layers.General(5, 8)], layers.Reinforced(5)), hidden=6)
+    model = made(encoder, decoder)
+    tally, _ = model.loss(batch())
+    tally.total.backward()
+    assert decoder.attend.scores[0].key.weight.grad.any()
+    assert decoder.attend.where.guess.bias.grad.any()
+    torch.manual_seed(4)
+    value = model.loss(batch())[0].total
+    torch.manual_seed(4)
+    outputs, _ = model.decoder(model.target(model._shifted(batch().target)[0]), decoder.begin(*encoder(batch().source)))
+    torch.testing.assert_close(value, model._judged(outputs, model._shifted(batch().target)[1]).total)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from throughtime.errors import ArgumentError
@@ -116,6 +116,17 @@ class Attend(nn.Module):
 
     def _each(self) -> list[Score]:
         return cast(list[Score], list(self.scores))
+
+
+def whole_past(covered: Float[Tensor, "rows S"], mask: Bool[Tensor, "B S"]) -> Float[Tensor, "rows S"]:
+    """What was looked at, with one for each place that is none; K rows that stand together are of one source.
+
+    >>> whole_past(torch.zeros(2, 2), torch.tensor([[True, False]])).tolist()
+    [[0.0, 1.0], [0.0, 1.0]]
+    """
+    if not mask.numel():
+        return covered
+    return covered.view(len(mask), -1, mask.shape[1]).masked_fill(~mask[:, None], 1.0).view_as(covered)
 
 
 def _check(heads: list[Score], join: str) -> None:

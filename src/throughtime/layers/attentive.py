@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from throughtime import tree
 from throughtime.errors import ArgumentError
-from throughtime.layers.attend import Attend, Memory
+from throughtime.layers.attend import Attend, Memory, whole_past
 from throughtime.layers.hard import Reinforced
 from throughtime.layers.scan import Core
 from throughtime.layers.stream import Stream
@@ -93,8 +93,13 @@ class Attentive(nn.Module):
         return AttentiveState(inner, fed, at, covered, tree.Shared(self.attend.memory(outputs)))
 
     def covered(self, state: AttentiveState) -> Float[Tensor, "rows S"]:
-        """How much each place of its source was looked at so far: the sum of weights, the mean over heads."""
-        return state.at.new_zeros(len(state.at), 0).float() if state.covered is None else state.covered
+        """How much each place of its source was looked at so far: the sum of weights, the mean over heads.
+
+        It is one past a length: what is not there wants no more looking at.
+        """
+        if state.covered is None:
+            return state.at.new_zeros(len(state.at), 0).float()
+        return whole_past(state.covered, state.memory.content.mask)
 
     def forward(
         self, inputs: Padded, state: AttentiveState | None = None, resets: Tensor | None = None

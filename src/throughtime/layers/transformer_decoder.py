@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from throughtime.errors import ArgumentError
+from throughtime.layers.attend import whole_past
 from throughtime.layers.positions import PositionName
 from throughtime.layers.self_attention import CrossAttention, KeysValues, Sight
 from throughtime.layers.transformer_layer import (
@@ -119,8 +120,8 @@ class TransformerDecoder(nn.Module):
         return self._run(inputs, state)[2]
 
     def covered(self, state: DecoderState) -> Float[Tensor, "R S"]:
-        """How much all steps so far have looked at each place, as a mean over heads."""
-        return state.covered
+        """How much all steps so far have looked at each place, as a mean over heads; one past a length."""
+        return whole_past(state.covered, state.memory.content.mask)
 
     def _run(self, inputs: Padded, state: DecoderState) -> tuple[Padded, DecoderState, Tensor]:
         check_inputs(self, inputs)

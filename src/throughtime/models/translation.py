@@ -32,6 +32,24 @@ class Decoder(Core[Any], Protocol):
         ...
 
 
+@runtime_checkable
+class Explorer(Decoder, Protocol):
+    """A decoder that may draw the places it looks at, and learn from what each draw was good for."""
+
+    @property
+    def reinforced(self) -> bool:
+        """Whether it does so now."""
+        ...
+
+    def explore(self, inputs: Padded, state: Any) -> tuple[Padded, Any, Any]:
+        """Its outputs, what it saw, and the state after it."""
+        ...
+
+    def surrogate(self, seen: Any, gains: Float[Tensor, "B T"]) -> Tensor:
+        """A loss that is zero, whose gradient makes draws likelier by the log-probabilities that came of them."""
+        ...
+
+
 class Reader(nn.Module):
     """Embeddings with dropout: of their features, the same for all of a row, and of whole symbols.
 
@@ -113,9 +131,23 @@ class TranslationModel(nn.Module):
         begun = self.decoder.begin(*self.encoder(batch.source))
         if self.training and self.feedback:
             read = self._fed_back(read, begun)
+        if isinstance(self.decoder, Explorer) and self.decoder.reinforced:
+            return self._reinforced(self.decoder, self.target(read), begun, predicted), None
         outputs, _ = self.decoder(self.target(read), begun)
+        return self._judged(outputs, predicted), None
+
+    def _judged(self, outputs: Padded, predicted: Int[Tensor, "B T"]) -> Tally:
         smoothing = self.smoothing if self.training else 0.0
-        return self.head.loss(self.dropout(outputs.data), predicted, smoothing=smoothing), None
+        return self.head.loss(self.dropout(outputs.data), predicted, smoothing=smoothing)
+
+    def _reinforced(self, decoder: Explorer, inputs: Padded, begun: Any, predicted: Int[Tensor, "B T"]) -> Tally:
+        """The loss, with a part that is zero and whose gradient teaches where to look."""
+        outputs, seen, _ = decoder.explore(inputs, begun)
+        with torch.no_grad():
+            chances = self.head.log_probabilities(outputs.data)
+            gains = chances.gather(2, predicted.clamp(min=0)[..., None])[..., 0] * (predicted >= 0)
+        tally = self._judged(outputs, predicted)
+        return Tally(tally.total + decoder.surrogate(seen, gains), tally.count)
 
     def _shifted(self, target: Padded) -> tuple[Padded, Int[Tensor, "B T"]]:
         """What is read, from the end symbol on, and what is predicted, up to it."""

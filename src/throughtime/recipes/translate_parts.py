@@ -109,6 +109,10 @@ def _where(recipe: Translate) -> Where:
 
     kinds: dict[str, Callable[[], Where]] = {
         "global": layers.Global,
+        "local": lambda: layers.Local(recipe.window),
+        "local-predicted": lambda: layers.LocalPredicted(recipe.hidden, recipe.window),
+        "hard": layers.Hard,
+        "hard-reinforce": lambda: layers.Reinforced(recipe.hidden),
     }
     return kinds[recipe.attend]()
 
