@@ -97,9 +97,8 @@ class Attentive(nn.Module):
 
         It is one past a length: what is not there wants no more looking at.
         """
-        if state.covered is None:
-            return state.at.new_zeros(len(state.at), 0).float()
-        return whole_past(state.covered, state.memory.content.mask)
+        covered = _so_far(state)
+        return covered if self.attend is None else whole_past(covered, state.memory.content.mask)
 
     def forward(
         self, inputs: Padded, state: AttentiveState | None = None, resets: Tensor | None = None
@@ -179,7 +178,7 @@ class Attentive(nn.Module):
         """Contexts and weights of all queries, and what is covered after them."""
         assert self.attend is not None
         memory: Memory = state.memory.content
-        covered = self.covered(state)
+        covered = _so_far(state)
         if self.attend.covering is None or not queries.steps:
             contexts, weights = self.attend.look(queries.data, memory, state.at, covered)
             used = queries.replace(weights.used).zeroed().data
@@ -217,7 +216,7 @@ class Attentive(nn.Module):
         state = state._replace(inner=inner, at=state.at + 1)
         if self.attend is None:
             return Seen(hidden, hidden, None), state
-        covered = self.covered(state)
+        covered = _so_far(state)
         contexts, weights = self.attend.look(hidden[:, None], state.memory.content, state.at - 1, covered)
         output = self._joined(hidden, contexts[:, 0])
         state = state._replace(fed=output if self.feeding else None, covered=covered + weights.used.mean(2)[:, 0])
@@ -238,6 +237,11 @@ def _of_length(part: Tensor, steps: int) -> Tensor:
     """The first steps of B T ..., with zeros where there are fewer."""
     missing = part.new_zeros(len(part), max(0, steps - part.shape[1]), *part.shape[2:])
     return torch.cat([part[:, :steps], missing], 1)
+
+
+def _so_far(state: AttentiveState) -> Tensor:
+    """The sum of the weights so far (B' S); of no places where there is no attention."""
+    return state.at.new_zeros(len(state.at), 0).float() if state.covered is None else state.covered
 
 
 def _check(core: Core[Any], attend: Attend | None, feeding: bool, hidden: int) -> None:
