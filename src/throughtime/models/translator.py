@@ -10,9 +10,10 @@ import torch
 
 from throughtime.data.alignments import Alignment
 from throughtime.data.line_units import LineUnits
-from throughtime.data.pair_batches import PairBatch
+from throughtime.data.pair_batches import pairs_in_order
 from throughtime.data.units import Ids
 from throughtime.errors import ArgumentError, DataError
+from throughtime.layers.packed import packed
 from throughtime.layers.rest import at_rest
 from throughtime.models.translation import TranslationModel
 from throughtime.padded import Padded
@@ -20,7 +21,7 @@ from throughtime.search import Beam, Ensemble, Hypothesis, Ranking, Rules, Sampl
 from throughtime.tally import Tally
 
 SOURCE_LIMIT = 2**15  # symbols of a source that we are willing to read
-ROWS, SYMBOLS = 64, 2**15  # of a batch, at most: sources, and symbols of them with padding
+ROWS, SYMBOLS = 64, 2**14  # of a batch, at most: sources, and symbols with padding
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class Translator:
             raise ArgumentError(f"rows must be at least 1; got {rows}")
         sources = [self.read(line) for line in lines]
         found: list[list[Translation]] = [[Translation("", (), 0.0, 0.0, True)] for _ in lines]
-        with at_rest(self.model):
+        with at_rest(self.model), packed():
             for places in _of_like_length(sources, rows):
                 kept = [place for place in places if lines[place].strip()]
                 if not kept:
@@ -196,7 +197,7 @@ class Translator:
         ranking = (search or self.search).ranking
         read, wanted = [self.read(line) for line in sources], [self.target_units.encode(line) for line in targets]
         scored: list[Translation | None] = [None] * len(read)
-        with at_rest(self.model):
+        with at_rest(self.model), packed():
             for places in _of_like_length(read, ROWS):
                 source, forced = padded([read[i] for i in places]), [wanted[i].tolist() for i in places]
                 found = rescored(self.model, source, forced, end=self.target_units.end, ranking=ranking)
@@ -208,8 +209,7 @@ class Translator:
         """How well targets are predicted, both sides given by their ids: nats, and symbols with the ends."""
         total = Tally(0.0, 0)
         with at_rest(self.model):
-            for places in _of_like_length(sources, ROWS):
-                batch = PairBatch(padded([sources[i] for i in places]), padded([targets[i] for i in places]))
+            for _, batch in pairs_in_order(sources, targets, tokens=SYMBOLS):
                 total = total + self.model.loss(batch.to(self.model.head.bias.device))[0].detach()
         return total
 

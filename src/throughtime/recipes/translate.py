@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from throughtime.recipes.translate_data import TranslateData, TranslationScore
 
 Unit = Literal["subword", "character", "word", "byte"]
-Longest = Field(ge=1, le=2**20)
 
 
 class Translate(Training):
@@ -52,6 +51,9 @@ class Translate(Training):
     source_column: str | None = Field(None, description="of --pairs: the column of sources, by name or number")
     target_column: str | None = Field(None, description="of --pairs: the column of targets")
     missing: Literal["refuse", "skip"] = Field("refuse", description="pairs with one empty side: refuse, or skip them")
+    invalid_bytes: Literal["refuse", "skip"] = Field(
+        "refuse", description="what to do with bytes that are not UTF-8: refuse the file, or skip and count them"
+    )
     held_out: float = Field(0.05, gt=0, lt=1, description="share of the pairs held out to validate on")
     preset: PresetName | None = Field(None, description="settings that suit a task; any of them may be given besides")
 

@@ -110,6 +110,10 @@ def learn(recipe: Translate) -> TranslateData:
         "target_vocab": len(target_units),
         "train_longest_target": max(map(len, parts[0].target_ids)),
         "overlap": overlap(train, valid),
+        "oversized": sum(
+            len(one) + len(other) + 1 > recipe.tokens
+            for one, other in zip(parts[0].source_ids, parts[0].target_ids, strict=True)
+        ),
     }
     for name, part, many in zip(("train", "valid"), parts, skipped, strict=True):
         facts |= {f"{name}_{what}": value for what, value in _counted(part, source_units, target_units).items()}
@@ -127,11 +131,13 @@ def read_files(recipe: Translate) -> tuple[Pairs, Pairs | None]:
 
 def read(recipe: Translate, pairs: Path | None, source: Path | None, target: Path | None) -> Pairs:
     """Pairs of one file, or of two, read as a recipe reads them. Raises `ArgumentError` for one of the two."""
+    missing, invalid = recipe.missing, recipe.invalid_bytes
     if pairs is not None:
-        return read_pairs(pairs, recipe.source_column, recipe.target_column, missing=recipe.missing)
+        columns = recipe.source_column, recipe.target_column
+        return read_pairs(pairs, *columns, missing=missing, invalid_bytes=invalid)
     if source is None or target is None:
         raise ArgumentError("pairs stand in one file, or in two: give --pairs, or --source and --target")
-    return read_parallel(source, target, missing=recipe.missing)
+    return read_parallel(source, target, missing=missing, invalid_bytes=invalid)
 
 
 def score(recipe: Translate, translator: Translator, data: TranslateData, *, quick: bool) -> TranslationScore:

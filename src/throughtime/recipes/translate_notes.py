@@ -21,6 +21,7 @@ LEFT_OUT = {
     "skipped_bytes": "bytes that are not UTF-8 were skipped",
     "train_too_long": "pairs to train on were left out, for they are longer than --longest",
     "valid_too_long": "held-out pairs were left out, for they are longer than --longest",
+    "oversized": "pairs to train on are longer than --tokens, and stand in batches of their own",
     "overlap": "held-out pairs have a source that is trained on as well",
 }
 

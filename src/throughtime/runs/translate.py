@@ -51,6 +51,7 @@ class Facts(BaseModel):
     valid_target_unknown: Count
     valid_too_long: Count
     overlap: Count
+    oversized: Count = 0
     source_vocab: Count
     target_vocab: Count
     both_empty: Count
@@ -77,7 +78,7 @@ def _units_of(home: Path, recipe: Translate) -> tuple[LineUnits, LineUnits]:
     sides = ["target"] if recipe.shared else ["source", "target"]
     if sorted(content) != sides:
         found = ", ".join(sorted(content))
-        raise RunError(f"the vocabulary in {home} is of {found!a:.80}, and not of {' and '.join(sides)}")
+        raise RunError(f"the vocabulary in {home} is of {found:.80}, and not of {' and '.join(sides)}")
     target = LineUnits.from_json(content["target"])
     source = target if recipe.shared else LineUnits.from_json(content["source"])
     if (source.kind, target.kind) != recipe.units:
@@ -108,7 +109,7 @@ def evaluate(home: Path, recipe: Translate, asked: Asked) -> Judged:
     from throughtime.metrics.translations import judge_translations, told
 
     asked.only(READS, "target", "beam", "alpha")
-    translator, pairs = load(home, recipe), _judged_by(home, recipe, asked)
+    translator, pairs = load(home, recipe), judged_by(home, recipe, asked)
     search = replace(translator.search, width=asked.beam or recipe.beam)
     search = search if asked.alpha is None else replace(search, alpha=asked.alpha)
     began = time.perf_counter()
@@ -162,17 +163,17 @@ def _told(facts: dict[str, Any], translator: Translator) -> dict[str, str]:
     }
 
 
-def _judged_by(home: Path, recipe: Translate, asked: Asked) -> Pairs:
+def judged_by(home: Path, recipe: Translate, asked: Asked) -> Pairs:
     """The pairs of a file, or those that the run held out."""
-    from throughtime.data.pairs import divide, read_pairs, read_parallel
-    from throughtime.recipes.translate_data import read_files
+    from throughtime.data.pairs import divide
+    from throughtime.recipes.translate_data import read, read_files
 
     if asked.target is not None:
         if asked.file is None:
             raise ArgumentError("--target belongs to --source: give both")
-        return read_parallel(asked.file, asked.target, missing=recipe.missing)
+        return read(recipe, None, asked.file, asked.target)
     if asked.file is not None:
-        return read_pairs(asked.file, recipe.source_column, recipe.target_column, missing=recipe.missing)
+        return read(recipe, asked.file, None, None)
     facts = facts_of(home, Facts)
 
     def again() -> tuple[Pairs, Pairs | None]:
