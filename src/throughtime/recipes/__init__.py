@@ -12,4 +12,15 @@ from throughtime.recipes.translate import Translate
 
 APPLICATIONS = (Language, Classify, Tag, Act, Perceptron, Forecast, Translate, Sentences)
 
-__all__ = ["APPLICATIONS", "Act", "Classify", "Forecast", "Language", "Perceptron", "Sentences", "Tag", "Translate", "read_recipe"]
+__all__ = [
+    "APPLICATIONS",
+    "Act",
+    "Classify",
+    "Forecast",
+    "Language",
+    "Perceptron",
+    "Sentences",
+    "Tag",
+    "Translate",
+    "read_recipe",
+]

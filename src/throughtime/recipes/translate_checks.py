@@ -58,7 +58,9 @@ def _check_attention(recipe: Translate) -> None:
 
 def _check_heads(recipe: Translate) -> None:
     if recipe.heads > 1 and recipe.attention == "dot" and recurrent(recipe):
-        raise ValueError("attention dot has no weights that heads could differ in: give --heads 1, or another attention")
+        raise ValueError(
+            "attention dot has no weights that heads could differ in: give --heads 1, or another attention"
+        )
     if recipe.hidden % recipe.heads:
         raise ValueError(f"heads must divide hidden; got {recipe.heads} and {recipe.hidden}")
     if recipe.heads == 1 and recipe.join != "concatenate":
