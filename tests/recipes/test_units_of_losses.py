@@ -2,7 +2,7 @@
 
 import pytest
 
-from throughtime.recipes import Act, Classify, Forecast, Perceptron, Tag, Translate
+from throughtime.recipes import Act, Classify, Forecast, Perceptron, Sentences, Tag, Translate
 
 SAID = [
     (Classify(train="x.csv"), "nats", "share of wrong texts"),
@@ -10,6 +10,8 @@ SAID = [
     (Classify(train="x.csv", best="nats"), "nats", "nats per text"),
     (Classify(train="x.csv", labels="multiple"), "nats", "nats per text"),
     (Perceptron(train="x.csv", loss="mse"), None, None),
+    (Sentences(text="x"), "nats", "nats per word"),
+    (Sentences(text="x", unit="subword"), "nats", "nats per subword"),
     (Tag(train="x"), "nats", "1 − F1 of entities, or share of wrong tags"),
     (Tag(train="x", scheme="none"), "nats", "share of wrong tags"),
     (Act(env="CartPole-v1"), "loss", "minus the mean return"),
