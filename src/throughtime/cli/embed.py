@@ -34,7 +34,10 @@ Block = tuple[int, list[str], "NDArray[np.float32]"]  # the place of the first l
 class Options:
     """Gives the vector of each line of a file: a line each on stdout, or an array; an empty line has zeros."""
 
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN", help="a run of train sentences, classify")]
+    run: Annotated[
+        tyro.conf.Positional[Path],
+        tyro.conf.arg(metavar="RUN", help="a run of train sentences, or classify, translate"),
+    ]
     file: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE", help="a sentence a line (.gz too)")]
     out: Annotated[Path | None, tyro.conf.arg(help="write the vectors into this .npy file, a row each")] = None
     normalise: Annotated[bool, tyro.conf.arg(help="make each vector of length one")] = False

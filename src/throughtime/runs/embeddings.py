@@ -45,6 +45,6 @@ def vectors_of(run: Path) -> Vectors:
     if not isinstance(application, Embedding):
         raise ArgumentError(
             f"embed is for runs that have a vector for a text, and {run} holds {recipe.makes}; "
-            "make one with throughtime train sentences --text FILE --out RUN, or train classify"
+            "make one with throughtime train sentences --text FILE --out RUN, or train classify or translate"
         )
     return application.embed(application.load(home, recipe), recipe)

@@ -20,6 +20,7 @@ from throughtime.runs.shown import figure
 if TYPE_CHECKING:
     from throughtime.data.line_units import LineUnits
     from throughtime.data.pairs import Pairs
+    from throughtime.models.pooled import PooledSources
     from throughtime.models.translator import Translator
 
 PICTURES: dict[str, Any] = {}
@@ -195,3 +196,10 @@ def predict(trained: Translator, recipe: Translate, asked: Asked) -> NoReturn:
 def stream(trained: Translator, recipe: Translate) -> NoReturn:
     """Refuses: a translator has a command of its own."""
     raise ArgumentError("stream is for models that carry a state from line to line: try throughtime translate RUN")
+
+
+def embed(trained: Translator, recipe: Translate) -> PooledSources:
+    """The means of what the encoder gives of lines."""
+    from throughtime.models.pooled import PooledSources
+
+    return PooledSources(trained)
