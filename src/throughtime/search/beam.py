@@ -6,7 +6,6 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from throughtime import tree
 from throughtime.errors import ArgumentError, DivergedError
@@ -14,7 +13,7 @@ from throughtime.search.allowed import Allowed
 from throughtime.search.choice import Chosen, Proposed, banked, best, diverse
 from throughtime.search.ended import Ended
 from throughtime.search.history import History
-from throughtime.search.likeliest import likeliest, padded
+from throughtime.search.likeliest import likeliest
 from throughtime.search.ranking import Hypothesis, Ranking
 from throughtime.search.rules import Rules, each
 from throughtime.search.stepper import Stepper
@@ -158,23 +157,22 @@ class _Search:
         return self._go_on(proposed, chosen.places, total, done)
 
     def _propose(self, log_probabilities: Tensor) -> Proposed:
-        beams, rows = self.total.shape
-        count = min(self.settings.width, self.vocab)
-        extra = padded(self.vocab, count) - self.vocab
-        table = F.pad(log_probabilities, (0, extra), value=-torch.inf) if extra else log_probabilities.clone()
-        self.allowed.restrict(table, self.said, self.time)
-        ends = self.total + table[:, self.allowed.end].view(beams, rows)
-        table[:, self.allowed.end] = -torch.inf
-        required = self.allowed.required
+        (beams, rows), end, required = self.total.shape, self.allowed.end, self.allowed.required
+        table = log_probabilities
+        if self.allowed.restricts(self.time):
+            table = log_probabilities.clone()
+            self.allowed.restrict(table, self.said, self.time)
+        ends = self.total + table[:, end].view(beams, rows)
         if required is not None:  # all of their symbols are candidates of every row, beside its best others
             named = table[:, required.symbols]
             table.index_fill_(1, required.symbols, -torch.inf)
-        values, tokens = likeliest(table, count)
+        values, tokens = likeliest(table, min(self.settings.width + 1, self.vocab))
+        values = values.masked_fill(tokens == end, -torch.inf)
         if required is not None:
             values = torch.cat((values, named), 1)
             tokens = torch.cat((tokens, required.symbols.expand(len(tokens), -1)), 1)
         totals = self.total[..., None] + values.view(beams, rows, -1)
-        return Proposed(totals.flatten(1), tokens.clamp(max=self.vocab - 1).view(beams, -1), ends)
+        return Proposed(totals.flatten(1), tokens.view(beams, -1), ends)
 
     def _choose(self, proposed: Proposed, limit: Tensor) -> Chosen:
         if self.allowed.required is not None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from throughtime import tree
 from throughtime.errors import ArgumentError
+from throughtime.search.allowed import Allowed
 from throughtime.search.ranking import Hypothesis, Ranking
 from throughtime.search.rules import Rules, each, within
 from throughtime.search.stepper import Stepper
@@ -36,6 +37,7 @@ def exhaustive(
     each_rules, begins = each(rules, longest, prefixes)
     log_p, state = stepper.start(source)
     sources, vocab = log_p.shape
+    Allowed.of(each_rules, longest, begins, log_p)  # which checks that they fit the model
     if sources * vocab ** max(longest, default=0) > MOST:
         raise ArgumentError(
             f"{sources} sources of up to {max(longest)} of {vocab} symbols are over {MOST:,} targets: search by a beam"

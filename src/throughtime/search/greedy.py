@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from throughtime.search.likeliest import likeliest
 from throughtime.search.ranking import Hypothesis, Ranking
 from throughtime.search.rules import Rules
 from throughtime.search.stepper import Stepper
@@ -31,8 +32,8 @@ def greedy(
     Raises `ArgumentError` where rules, limits and prefixes contradict each other and for required words, and
     `DivergedError` for probabilities that are not numbers.
     """
-    return walk(stepper, source, _likeliest, rules=rules, longest=longest, prefixes=prefixes, copies=1, ranking=ranking)
 
+    def choose(log_probabilities: Tensor) -> Tensor:
+        return likeliest(log_probabilities, 1)[1][:, 0]
 
-def _likeliest(log_probabilities: Tensor) -> Tensor:
-    return log_probabilities.argmax(-1)
+    return walk(stepper, source, choose, rules=rules, longest=longest, prefixes=prefixes, copies=1, ranking=ranking)

@@ -81,6 +81,7 @@ class _Walker:
         if bool(torch.isnan(gained).any()):
             raise DivergedError("the model's probabilities are not numbers: its weights are too large or broken")
         self.total = self.total + gained
+        self.finished = self.finished & (self.total > -torch.inf)
         self.said = self.allowed.follow(self.said, tokens)
         everyone = tokens if len(tokens) == self.results.shape[1] else self.rows.new_zeros(self.results.shape[1])
         self.tokens.append(everyone if everyone is tokens else everyone.index_copy_(0, self.rows, tokens))
