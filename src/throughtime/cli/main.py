@@ -11,11 +11,13 @@ from throughtime.errors import ArgumentError, ThroughtimeError, nearest, printab
 COMMANDS = {
     "train": "learn from a file: throughtime train language --text FILE --out RUN; classify, tag, forecast, act ...",
     "generate": "write text with a trained model: throughtime generate RUN --prompt 'To be'",
+    "translate": "a line of a translation for each line: throughtime translate RUN [FILE]",
     "predict": "what a run says of each item of a file: throughtime predict RUN FILE",
     "stream": "answer each line of stdin at once: throughtime stream RUN",
     "embed": "the vector of each sentence of a file: throughtime embed RUN FILE --out VECTORS.npy",
     "evaluate": "how well a run does on a file, or on what it held out: throughtime evaluate RUN --data FILE",
     "mistakes": "the surest wrong answers and the words that mattered: throughtime mistakes RUN --page FILE.html",
+    "diagnose": "whether a translator's errors are its search's or its model's: throughtime diagnose RUN --pairs FILE",
     "show": "what a run is, its curve, sizes and data: throughtime show RUN",
     "compare": "train several cores on equal terms and judge them: throughtime compare DATA --cores lstm,gru --out DIR",
     "tune": "search settings of a recipe: throughtime tune classify DATA --trials N --minutes M --out DIR",

@@ -43,7 +43,7 @@ def command(words: list[str]) -> int:
     """Finds mistakes."""
     options = parse(Options, words, "mistakes")
     if options.page is not None:
-        _check_page(options.page)
+        check_page(options.page)
     if options.data is None:
         refuse_of_data(options)
     from throughtime.runs import Asked
@@ -68,7 +68,7 @@ def command(words: list[str]) -> int:
     return 0
 
 
-def _check_page(path: Path) -> None:
+def check_page(path: Path) -> None:
     """Refuses before any work what cannot be written."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise ArgumentError(f"--page is an .html file; got {str(path)!a:.120}")

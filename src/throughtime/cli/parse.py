@@ -16,6 +16,7 @@ from throughtime.errors import ArgumentError, nearest
 from throughtime.recipes.training import Training
 
 T = TypeVar("T")
+Phrase = Annotated[str, "a phrase"]  # of options that take several: it may have commas in it
 POSITIONAL = get_args(tyro.conf.Positional[str])[1]
 OPEN = bool | None  # of what is found out unless it is said: --header, --no-header
 RULE = re.compile(r"[─-]{4}")
@@ -83,7 +84,7 @@ def _plain(annotation: Any) -> Any:
 def joined(options: type[Any], words: list[str]) -> list[str]:
     """The words, where a value that looks like an option stands in one word with its own: --prompt=-h.
 
-    Several numbers or names may stand in one word, with commas between; files may not, whose names may have commas.
+    Several numbers or names may stand in one word, with commas between; files and phrases may not, which have some.
     What takes several may also be given again and again: --target x --target y.
 
     >>> options = make_dataclass("Options", [("prompt", str), ("json", bool), ("sizes", tuple[int, ...])])
@@ -100,7 +101,7 @@ def joined(options: type[Any], words: list[str]) -> list[str]:
             continue
         name = word.replace("_", "-")
         kind = kinds.get(name)
-        listing = get_origin(kind) is tuple and Path not in get_args(kind)
+        listing = get_origin(kind) is tuple and not {Path, Phrase} & {*get_args(kind)}
         positive = name.replace("--no-", "--", 1)
         said.append(f"{positive}={name in kinds}" if kinds.get(positive) == OPEN else word)
         if word.replace("_", "-") in taking:
