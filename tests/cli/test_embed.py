@@ -25,9 +25,22 @@ def home(tmp_path_factory):
     with (home / "texts.csv").open("w", newline="") as file:
         rows = [("a fine cat", "good"), ("a poor dog", "bad"), ("the fine dog", "good"), ("the poor cat", "bad")]
         csv.writer(file).writerows([("text", "label"), *rows * 5])
+    pairs = ["source\ttarget", "the cat\tdie Katze", "a dog\tein Hund", "the dog\tder Hund", "a cat\teine Katze"]
+    (home / "pairs.tsv").write_text("\n".join(pairs) + "\n")
     trains = {
         "sentences": ["sentences", "--text", str(home / "text.txt"), "--hidden", "3"],
         "classify": ["classify", "--train", str(home / "texts.csv"), "--hidden", "3"],
+        "translate": [
+            "translate",
+            "--pairs",
+            str(home / "pairs.tsv"),
+            "--unit",
+            "word",
+            "--hidden",
+            "4",
+            "--held-out",
+            "0.25",
+        ],
         "bag": ["classify", "--train", str(home / "texts.csv"), "--core", "bag"],
     }
     for name, words in trains.items():
@@ -51,11 +64,11 @@ def refused(capsys, *words):
     return line
 
 
-@pytest.mark.parametrize("name", ["sentences", "classify"])
+@pytest.mark.parametrize("name", ["sentences", "classify", "translate"])
 def test_every_form_says_the_same_in_the_order_of_the_lines(home, tmp_path, capsys, name, monkeypatch):
     out, err = said(capsys, home / name, home / "lines.txt")
     plain = np.array([line.split("\t") for line in out.splitlines()], np.float32)
-    width = 3 if name == "sentences" else 6
+    width = {"sentences": 3, "classify": 6, "translate": 8}[name]
     assert err.splitlines() == [f"7 lines, 2 of them empty, {width} numbers each"]
     facts = [json.loads(line) for line in said(capsys, home / name, home / "lines.txt", "--json").out.splitlines()]
     assert [(one["line"], one["text"]) for one in facts] == list(enumerate(LINES, 1))
