@@ -127,11 +127,6 @@ class Neighbours:
         """The places of the sentences that have a neighbour."""
         return np.flatnonzero((self.before != NONE) | (self.after != NONE))
 
-    def units(self, rows: NDArray[np.int64]) -> int:
-        """How many units are predicted from some of the sentences, with the ends of sentences."""
-        places = np.concatenate([self.before[rows], self.after[rows]])
-        return sum(len(self.sequences[place]) + 1 for place in places[places != NONE])
-
     def batch(self, rows: Sequence[int] | NDArray[np.int64]) -> NeighbourBatch:
         """Some of the sentences as a batch."""
         nothing = torch.zeros(0, dtype=torch.long)
