@@ -34,19 +34,21 @@ from translate_peer import PAD, Peer
 
 from throughtime import load
 from throughtime.cells import GRU
+from throughtime.data.lines import Lines
 from throughtime.data.pair_batches import PairBatch, PairBatches
 from throughtime.data.units import Ids
 from throughtime.heads import Softmax
 from throughtime.layers import Bidirectional, Bridge, Recurrent
 from throughtime.layers.attend import Attend
 from throughtime.layers.attentive import Attentive
+from throughtime.layers.packed import packed
 from throughtime.layers.scores import General
 from throughtime.models.translation import Encoder, Reader, TranslationModel
 from throughtime.padded import Padded
 from throughtime.search import Beam, Rules, beam, greedy
 
-VOCAB, WIDTH = 8000, 256
-BATCH, BEAM = 32, 5
+WIDTH, BATCH, BEAM = 256, 32, 5
+SIZES = ((512, 8000), (256, 64))  # units and vocabulary: of words or their parts, of letters or phones
 Call = Callable[[], Any]
 
 
@@ -57,23 +59,23 @@ class Sentences(NamedTuple):
     longest: list[int]
 
 
-def made(count: int, seed: int = 0) -> tuple[list[Ids], ...]:
+def made(count: int, vocab: int, seed: int = 0) -> tuple[list[Ids], ...]:
     """Sources and targets (without their ends): about 13 words, by the frequencies of a language."""
     chance = np.random.default_rng(seed)
-    shares = 1 / np.arange(1, VOCAB)  # the last symbol is the end
+    shares = 1 / np.arange(1, vocab)  # the last symbol is the end
     lengths = np.clip(np.exp(chance.normal(np.log(12), 0.35, count)), 3, 40)
     both = lengths, np.clip(lengths * chance.normal(1, 0.15, count), 2, 45)
     return tuple(
-        np.split(chance.choice(VOCAB - 1, int(ends[-1]), p=shares / shares.sum()).astype(np.int32), ends[:-1])
+        np.split(chance.choice(vocab - 1, int(ends[-1]), p=shares / shares.sum()).astype(np.int32), ends[:-1])
         for ends in (np.cumsum(sizes.astype(np.int64)) for sizes in both)
     )
 
 
-def model_of(hidden: int) -> TranslationModel:
+def model_of(hidden: int, vocab: int) -> TranslationModel:
     core, inner = Bidirectional(GRU(WIDTH, hidden), GRU(WIDTH, hidden)), Recurrent(GRU(WIDTH, hidden))
-    encoder = Encoder(Reader(nn.Embedding(VOCAB, WIDTH)), core, Bridge(core, inner))
+    encoder = Encoder(Reader(nn.Embedding(vocab, WIDTH)), core, Bridge(core, inner))
     decoder = Attentive(inner, Attend(General(hidden, 2 * hidden)))
-    return TranslationModel(encoder, Reader(nn.Embedding(VOCAB, WIDTH)), decoder, Softmax(hidden, VOCAB), end=VOCAB - 1)
+    return TranslationModel(encoder, Reader(nn.Embedding(vocab, WIDTH)), decoder, Softmax(hidden, vocab), end=vocab - 1)
 
 
 @torch.no_grad()
@@ -140,7 +142,7 @@ def mean_loss(model: TranslationModel, batch: PairBatch) -> Tensor:
 
 def training(model: TranslationModel, peer: Peer, tokens: int, count: int) -> dict[str, Call]:
     """An update for each of some batches, by both."""
-    order = PairBatches(*made(count * tokens // 10), tokens=tokens, seed=0)
+    order = PairBatches(*made(count * tokens // 10, peer.end + 1), tokens=tokens, seed=0)
     batches: list[PairBatch] = [order.chunk(0, number) for number in range(count)]
     ours, theirs = [], []
     for batch in batches:
@@ -183,23 +185,27 @@ def decoding(model: TranslationModel, peer: Peer, parts: Sequence[Sentences]) ->
     peer.eval()
 
     def ours_greedy() -> list[Sequence[int]]:
-        return [one.tokens for part in parts for one in greedy(model, part.source, rules=rules, longest=part.longest)]
+        with packed():
+            found = [greedy(model, part.source, rules=rules, longest=part.longest) for part in parts]
+        return [one.tokens for batch in found for one in batch]
 
     def ours_beam(some: Sequence[Sentences]) -> list[Sequence[int]]:
-        found = (beam(model, part.source, rules=rules, longest=part.longest, settings=settings) for part in some)
+        with packed():
+            found = [beam(model, one.source, rules=rules, longest=one.longest, settings=settings) for one in some]
         return [best[0].tokens for batch in found for best in batch]
 
-    def theirs(search: Callable[..., list[list[int]]], **options: Any) -> list[Sequence[int]]:
-        whole = (search(*vars(part.source).values(), torch.tensor(part.longest), **options) for part in parts)
+    def theirs(some: Sequence[Sentences], search: Callable[..., list[list[int]]], **more: Any) -> list[Sequence[int]]:
+        whole = (search(one.source.data, one.source.lengths, torch.tensor(one.longest), **more) for one in some)
         return [tokens for batch in whole for tokens in batch]
 
     single = alone(parts)
     calls: dict[str, dict[str, Callable[[], list[Sequence[int]]]]] = {
-        "greedy": {"ours": ours_greedy, "torch.nn": lambda: theirs(peer.greedy)},
+        "greedy": {"ours": ours_greedy, "torch.nn": lambda: theirs(parts, peer.greedy)},
         "beam": {
             "ours": lambda: ours_beam(parts),
-            "torch.nn": lambda: theirs(peer.beam, width=BEAM),
+            "torch.nn": lambda: theirs(parts, peer.beam, width=BEAM),
             "ours, one by one": lambda: ours_beam(single),
+            "torch.nn, one by one": lambda: theirs(single, peer.beam, width=BEAM),
         },
     }
     return {
@@ -212,7 +218,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="a run of translate")
     parser.add_argument("--source", type=Path, help="sentences that the run translates")
-    parser.add_argument("--hidden", type=int, default=512)
     parser.add_argument("--tokens", type=int, default=4096, help="of a batch of training, padding counted")
     parser.add_argument("--sentences", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=7)
@@ -221,33 +226,42 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
     if options.quick:
         options.sentences, options.rounds, options.tokens = 32, 1, 512
-    if options.run:
-        translator = load(options.run)
-        model = translator.model
-        lines = options.source.read_text(encoding="utf-8").splitlines()[: options.sentences]
-        sources = [torch.from_numpy(translator.source_units.encode(line)).long() for line in lines]
-        longest = [translator.limit(line) for line in lines]
-    else:
-        model = model_of(options.hidden)
-        sides = made(options.sentences, seed=1)
-        sources, longest = [torch.from_numpy(ids).long() for ids in sides[0]], [len(ids) for ids in sides[1]]
-    tasks = (
-        {} if options.run else {"training": training(model, peer_of(model), options.tokens, 2 if options.quick else 8)}
-    )
-    tasks |= decoding(model, peer_of(model), batched(sources, longest))
-    rows = [row for task, calls in tasks.items() for row in measured(task, calls, options.rounds)]
-    table = Table("", "who", "tokens/s", "ours is × of it", "rounds")
+    rows = asked(options) if options.run else [row for sizes in SIZES for row in sized(options, *sizes)]
+    table = Table("", "units", "vocabulary", "who", "tokens/s", "ours is × of it", "rounds")
+    shown = "task", "hidden", "vocab", "contender", "tokens_per_second", "ours_times", "rounds"
     for row in rows:
-        table.add_row(*(str(row[key]) for key in ("task", "contender", "tokens_per_second", "ours_times", "rounds")))
+        table.add_row(*(str(row[key]) for key in shown))
     console = terminal()
     console.print(table)
     console.print(", ".join(f"{name} {value}" for name, value in machine().items()))
     if not options.quick:
-        sizes = {"hidden": options.hidden, "vocab": model.head.weight.shape[0], "run": bool(options.run)}
-        write(options.out, [row | sizes | machine() for row in rows])
+        write(options.out, [row | machine() for row in rows])
+
+
+def sized(options: argparse.Namespace, hidden: int, vocab: int) -> list[dict[str, Any]]:
+    """All rows of models of a size, on sentences that are made."""
+    torch.manual_seed(0)
+    model, learning = model_of(hidden, vocab), model_of(hidden, vocab)
+    sources, targets = made(options.sentences, vocab, seed=1)
+    parts = batched([torch.from_numpy(ids).long() for ids in sources], list(map(len, targets)))
+    tasks = {"training": training(learning, peer_of(learning), options.tokens, 2 if options.quick else 8)}
+    tasks |= decoding(model, peer_of(model), parts)
+    sizes = {"data": "made", "hidden": hidden, "vocab": vocab}
+    return [sizes | row for task, calls in tasks.items() for row in measured(task, calls, options.rounds)]
+
+
+def asked(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rows of a run's decoding, on sentences of a file."""
+    translator = load(options.run)
+    lines = list(Lines(options.source))[: options.sentences]
+    sources = [torch.from_numpy(translator.read(line)).long() for line in lines]
+    parts = batched(sources, [translator.limit(len(ids) - 1) for ids in sources])
+    tasks = decoding(translator.model, peer_of(translator.model), parts)
+    weight = translator.model.head.weight
+    sizes = {"data": options.source.name, "hidden": translator.model.decoder.core.hidden, "vocab": len(weight)}
+    return [sizes | row for task, calls in tasks.items() for row in measured(task, calls, options.rounds)]
 
 
 def measured(task: str, calls: dict[str, Call], rounds: int) -> list[dict[str, Any]]:
