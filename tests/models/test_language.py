@@ -4,7 +4,7 @@ import torch
 from throughtime.cells import GRU, LSTM, Elman
 from throughtime.data.lanes import UNSCORED, Chunk, Reading
 from throughtime.errors import ArgumentError
-from throughtime.layers import Bidirectional, Recurrent, Stack, Window
+from throughtime.layers import Bidirectional, CausalTransformer, Recurrent, Stack, Window
 from throughtime.models import LanguageModel
 from throughtime.search import Stepper
 
@@ -17,6 +17,7 @@ MODELS = {
         dropout=0.3,
     ),
     "window": lambda: LanguageModel(VOCAB, Window(6, 8, window=3, layers=2)),
+    "self-attention": lambda: LanguageModel(VOCAB, CausalTransformer(6, 8, 2, 2, context=5), dropout=0.2),
     "tied": lambda: LanguageModel(VOCAB, Recurrent(GRU(8, 8)), tied=True),
     "adaptive": lambda: LanguageModel(VOCAB, Recurrent(GRU(6, 16)), cutoffs=(4, 7)),
 }

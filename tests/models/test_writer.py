@@ -7,7 +7,7 @@ import torch
 from throughtime.cells import GRU, LSTM, PhasedLSTM, Zoneout
 from throughtime.data.units import Kind, learn_units
 from throughtime.errors import ArgumentError, DataError
-from throughtime.layers import Recurrent, Stack, Window
+from throughtime.layers import CausalTransformer, Recurrent, Stack, Window
 from throughtime.models import LanguageModel, Scores, Writer
 
 TEXT = "the cat sees\nthe dog sees the cat\na bird\n" * 3
@@ -92,9 +92,11 @@ def test_a_score_is_the_sum_of_log_probabilities_by_hand(kind):
     [
         (lambda: Window(6, 12, window=4), 1e-9),
         (lambda: Window(6, 12, window=400), 1e-9),
+        (lambda: CausalTransformer(6, 8, 2, 2, context=20), 1e-9),
+        (lambda: CausalTransformer(6, 8, 1, 2, context=300, positions="learnt"), 1e-9),
         (lambda: Stack([Recurrent(Zoneout(PhasedLSTM(6, 12))), Recurrent(LSTM(12, 12))]), 1e-5),
     ],
-    ids=["window", "long-window", "counts-time"],
+    ids=["window", "long-window", "attention", "long-attention-that-counts", "counts-time"],
 )
 def test_a_long_text_in_many_lanes_scores_as_in_one(core, tolerance):
     units = learn_units("character", TEXT)

@@ -49,6 +49,10 @@ def test_every_cell_trains_and_speaks(tiny, tmp_path, cell):
         {"accumulate": 4},
         {"tied": True, "embedding": 12},
         {"dropout": 0.0, "layers": 1},
+        {"cell": "self-attention", "heads": 2, "context": 7},
+        {"cell": "self-attention", "heads": 3, "positions": "sinusoidal", "context": 16, "tied": True},
+        {"cell": "self-attention", "layers": 1, "heads": 1, "positions": "learnt", "accumulate": 2},
+        {"cell": "self-attention", "heads": 1, "positions": "none", "context": 1, "unit": "word", "steps": 4},
     ],
     ids=str,
 )
@@ -77,6 +81,20 @@ def test_every_option_trains_speaks_and_scores(tiny, text, tmp_path, options):
         ({"valid": "n\udcff.txt"}, "valid does not fit: the name has bytes that are not UTF-8; rename the file"),
         ({"accumulate": 3}, "accumulate must divide lanes; got 3 and 32"),
         ({"momentum": 0.9}, "momentum is for --optimiser sgd"),
+        ({"heads": 2}, "heads is for --cell self-attention; got 2 and lstm"),
+        ({"cell": "gru", "positions": "none"}, "positions is for --cell self-attention; got none and gru"),
+        ({"context": 9}, "context is for --cell self-attention; got 9 and lstm"),
+        ({"cell": "self-attention", "zoneout": 0.1}, "are for recurrent cells; got --cell self-attention"),
+        ({"cell": "self-attention", "recurrent_dropout": 0.1}, "are for recurrent cells; got --cell self-attention"),
+        ({"cell": "self-attention", "residual": True}, "are for recurrent cells; got --cell self-attention"),
+        ({"cell": "self-attention", "heads": 3}, "heads must divide hidden; got 3 and 256"),
+        ({"cell": "self-attention", "hidden": 12}, "rotary positions need an even number of units a head"),
+        ({"cell": "self-attention", "core": "window"}, "cell is for --core recurrent"),
+        ({"objective": "masked", "core": "window"}, "objective masked needs a core that reads from both sides"),
+        ({"objective": "masked", "unit": "word", "adaptive": [5]}, "adaptive is for --objective next"),
+        ({"objective": "masked", "zoneout": 0.1}, "zoneout is for --objective next; got 0.1 and --objective masked"),
+        ({"objective": "masked", "cell": "self-attention", "context": 9}, "context is for --objective next"),
+        ({"objective": "masked", "tied": True}, "tied needs embedding = 2 hidden, of both directions; got 8 and 256"),
         ({"text": None}, "text does not fit"),
     ],
     ids=str,
@@ -296,3 +314,47 @@ def test_what_is_no_run_is_refused(tmp_path, name):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"no such run folder|holds no finished run"):
         throughtime.load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cell": "gru"},
+        {"cell": "self-attention", "heads": 2},
+        {"cell": "self-attention", "heads": 2, "unit": "word", "tied": True, "steps": 5, "accumulate": 2},
+        {"tied": True, "unit": "byte", "layers": 1},
+    ],
+    ids=str,
+)
+def test_every_model_of_masked_units_trains_fills_in_and_scores(tiny, text, tmp_path, options):
+    filler = tried(tiny(objective="masked", **options), tmp_path)
+    score = filler.score(text.read_text()[:400])
+    assert 0 < score.nats_per_unit < 20
+    assert 0 <= score.accuracy <= 1
+    assert isinstance(filler.fill(["the", None])[1], str)
+
+
+def test_a_model_of_masked_units_is_told_as_such(tiny, text, tmp_path):
+    recipe = tiny(objective="masked", cell="self-attention", heads=2, layers=1, steps=20)
+    list(fit(recipe, tmp_path / "run"))
+    assert (
+        "| model | self-attention, 1 × 12, heads 2, rotary positions, from both ends, "
+        in (tmp_path / "run" / "card.md").read_text()
+    )
+    judged = throughtime.runs.language.evaluate(tmp_path / "run", recipe, throughtime.runs.Asked())
+    assert set(judged.rows) >= {"nats per masked character", "masked characters", "of them right"}
+    other = throughtime.runs.language.evaluate(tmp_path / "run", recipe, throughtime.runs.Asked(file=text))
+    assert other.facts["units"] > judged.facts["units"]
+    with pytest.raises(ArgumentError, match="gradients by distance are of models that read forward"):
+        throughtime.runs.language.draw_gradients_of(tmp_path / "run", recipe, tmp_path / "g.png")
+
+
+def test_a_model_of_masked_units_goes_on_with_the_same_bits(tiny, tmp_path):
+    recipe = tiny(objective="masked", cell="self-attention", heads=2, layers=1, steps=20, evaluate_every=99)
+    straight, cut = tmp_path / "straight", tmp_path / "cut"
+    list(fit(recipe, straight))
+    for steps in (3, 9):
+        tried(recipe, cut, steps)
+    list(fit(recipe, cut))
+    hashes = [folder.read_manifest(out).files["weights.safetensors"].sha256 for out in (straight, cut)]
+    assert hashes[0] == hashes[1]

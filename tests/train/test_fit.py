@@ -39,6 +39,7 @@ OPTIONS = [
     {"cell": "lstm-phased", "optimiser": "sgd", "momentum": 0.9, "learning_rate": 0.5},
     {"unit": "word", "accumulate": 2, "zoneout": 0.1, "recurrent_dropout": 0.2, "steps": 4},
     {"core": "window", "window": 3, "schedule": "constant"},
+    {"cell": "self-attention", "heads": 2, "context": 12, "layers": 1},
     {"unit": "subword", "maximum_vocab": 300, "tied": True, "steps": 8},
 ]
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from throughtime.cli.parse import parse
-from throughtime.errors import ArgumentError
+from throughtime.errors import ArgumentError, RunError
 
 
 @dataclass
@@ -46,7 +46,13 @@ def command(words: list[str]) -> int:
 
     home = find_whole(options.run)
     folder.check_files(home)
-    check_made(recipe_of(home), options.run, "language", "generate")
+    recipe = recipe_of(home)
+    check_made(recipe, options.run, "language", "generate")
+    if recipe.objective == "masked":
+        raise RunError(
+            f"{options.run} fills in what is hidden, and generate is for models of what comes next: train one with "
+            f"--objective next, or try {recipe.advice(options.run)[0]}"
+        )
     writer = load_from(home)
     unknown = writer.unknown(options.prompt)
     if unknown:

@@ -24,6 +24,8 @@ from throughtime.layers.transformer_layer import (
 from throughtime.layers.went import Went
 from throughtime.padded import Padded
 
+BLOCK = 256  # steps that are read at once, or as many as the context: memory grows with their square
+
 
 class TransformerEncoder(nn.Module):
     """Layers in which every step looks at all steps: a core that reads the whole sequence.
@@ -151,11 +153,24 @@ class CausalTransformer(nn.Module):
     def forward(
         self, inputs: Padded, state: Cache | None = None, resets: Bool[Tensor, "B T"] | None = None
     ) -> tuple[Padded, Cache]:
-        """All steps at once, after those of the state. No step sees across a reset."""
+        """All steps, after those of the state, in blocks where they are many. No step sees across a reset."""
         check_inputs(self, inputs)
+        resets = None if resets is None else resets & inputs.mask
+        block = max(self.context, BLOCK)
+        if inputs.steps <= block:
+            return self._read(inputs, state, resets)
+        outputs = []
+        for begin in range(0, inputs.steps, block):
+            part = Padded(inputs.data[:, begin : begin + block], (inputs.lengths - begin).clamp(0, block))
+            some, state = self._read(part, state, None if resets is None else resets[:, begin : begin + block])
+            outputs.append(some.data)
+        return inputs.replace(torch.cat(outputs, 1)), cast(Cache, state)
+
+    def _read(self, inputs: Padded, state: Cache | None, resets: Tensor | None) -> tuple[Padded, Cache]:
+        """A block of steps at once."""
         fresh = state is None
         state = self.initial(len(inputs.data)) if state is None else state
-        went = Went.of(inputs, None if resets is None else resets & inputs.mask)
+        went = Went.of(inputs, resets)
         places = None if state.time is None else went.places(state.time) % self.context
         x = self.entry(inputs.data, places)
         past = 0 if fresh else self.context - 1

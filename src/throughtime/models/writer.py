@@ -13,7 +13,7 @@ from throughtime.data.lanes import Reading
 from throughtime.data.read import encoded
 from throughtime.data.units import Ids, Units
 from throughtime.errors import DataError
-from throughtime.layers import Window
+from throughtime.layers import CausalTransformer, Window
 from throughtime.layers.rest import at_rest
 from throughtime.models.language import LanguageModel
 from throughtime.search import sample
@@ -148,8 +148,11 @@ class Writer:
     def _memory(self) -> int:
         """How many units to read before those that are scored.
 
-        All that a window sees; 256 for a recurrence, and 2,048 for one that counts time, which sleeps for most of it.
+        All that a window or attention sees, so that a lane scores as a reader from the beginning would; 256 for a
+        recurrence, and 2,048 for one that counts time, which sleeps for most of it.
         """
+        if isinstance(self.model.core, CausalTransformer):
+            return self.model.core.reach - 1
         seen = sum(layer.window for layer in self.model.modules() if isinstance(layer, Window))
         counts = any(name.endswith(".time") for name, _ in tree.leaves(self.model.initial(1), "state"))
         return max(2048 if counts else 256, seen)

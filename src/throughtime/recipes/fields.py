@@ -4,11 +4,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from throughtime.recipes.read import OptionalPlace
+
 MOST_CLASSES = 10_000  # that a classifier tells apart
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Hidden = Annotated[int, Field(ge=1, le=65536, description="units of each layer")]
 Layers = Annotated[int, Field(ge=1, le=256, description="layers of the core")]
+Heads = Annotated[int, Field(ge=1, le=64, description="of self-attention: parts of a layer that look apart")]
+Positions = Annotated[
+    Literal["rotary", "sinusoidal", "learnt", "none"],
+    Field(description="of self-attention: how places are told: by turns of queries and keys, by what is added, not"),
+]
+Pretrained = Annotated[
+    OptionalPlace,
+    Field(description="a run of `language --objective masked`, whose units, embeddings and core are begun with"),
+]
 Accumulate = Annotated[int, Field(ge=1, le=65536, description="groups that a batch is computed in, to save memory")]
 Minutes = Annotated[float | None, Field(gt=0, description="bound on the time, evaluations included")]
 Epochs = Annotated[int | None, Field(ge=1, description="bound on the passes over the data")]

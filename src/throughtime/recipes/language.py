@@ -1,13 +1,13 @@
-"""The recipe of a language model: every setting, and how the parts are made from it.
+"""The recipe of a language model: every setting, and what `fit` and the commands ask of it.
 
-torch is imported where it is used, so that the command line can show its help at once.
+Which settings go together is in `language_checks.py`, the model is made in `language_parts.py`; what is said of a run
+is in `language_notes.py`. torch is imported where it is used, so that the command line can show its help at once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from pydantic import Field, model_validator
 
 from throughtime.errors import DataError
-from throughtime.recipes import fields
-from throughtime.recipes.cards import card
-from throughtime.recipes.cells import CellName, make_cell
+from throughtime.recipes import fields, language_checks, language_notes
+from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace, Place
 from throughtime.recipes.transfer import Taken, Transfer
@@ -26,10 +25,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from throughtime.data.lanes import Lanes
+    from throughtime.data.masking import MaskedPieces
     from throughtime.data.read import Text
     from throughtime.data.units import Ids, Units, WordUnits
-    from throughtime.layers import Core
-    from throughtime.models import LanguageModel, Scores
+    from throughtime.models import LanguageModel, Scores, Writer
+    from throughtime.models.masked import Filler, MaskedModel, MaskedScores
 
 QUICK_UNITS = 200_000  # about so many of the held-out part, to the end of a line, are scored while training
 
@@ -49,7 +49,7 @@ class LanguageData:
 
 
 class Language(Transfer):
-    """A language model of a text: it learns to say what comes next."""
+    """A language model of a text: it learns to say what comes next, or what is hidden."""
 
     makes: ClassVar[str] = "a language model"
     judged_by: ClassVar[tuple[str, ...]] = ("text",)
@@ -71,8 +71,16 @@ class Language(Transfer):
         None, ge=1, le=1_000_000, description="most units of the vocabulary, the rest is <unk> (subword: 4096)"
     )
 
+    objective: Literal["next", "masked"] = Field(
+        "next", description="what is learned: the unit that comes next, or those that are hidden (to start others from)"
+    )
     core: Literal["recurrent", "window"] = Field("recurrent", description="a recurrent memory, or the last units alone")
-    cell: CellName = Field("lstm", description="the recurrent cell")
+    cell: CellName | Literal["self-attention"] = Field("lstm", description="the recurrent cell, or a transformer")
+    heads: fields.Heads = 4
+    positions: fields.Positions = "rotary"
+    context: int = Field(
+        128, ge=1, le=65536, description="of self-attention: the last units that a layer sees; layers add up"
+    )
     window: int = Field(5, ge=1, le=1024, description="units that --core window sees; 1 is the neural bigram")
     hidden: fields.Hidden = 256
     layers: fields.Layers = 2
@@ -107,28 +115,13 @@ class Language(Transfer):
 
     @model_validator(mode="after")
     def _consistent(self) -> Language:
-        if self.frozen_updates and self.tied:
-            raise ValueError(
-                "frozen_updates and tied exclude each other: the softmax, which must learn, has that matrix"
-            )
-        if self.tied and self.width != self.hidden and not (self.vectors and self.embedding is None):
-            raise ValueError(f"tied needs embedding = hidden; got {self.width} and {self.hidden}")
-        if self.tied and self.adaptive:
-            raise ValueError("tied and adaptive exclude each other")
-        if self.adaptive and self.unit != "word":
-            raise ValueError("adaptive needs --unit word, whose ids are in the order of frequency")
-        if self.core == "window" and (self.recurrent_dropout or self.zoneout or self.residual):
-            raise ValueError("recurrent_dropout, zoneout and residual are for --core recurrent")
-        if self.core == "window" and self.cell != "lstm":
-            raise ValueError(f"cell is for --core recurrent, a window has none; got {self.cell!r}")
-        if self.accumulate > self.lanes or self.lanes % self.accumulate:
-            raise ValueError(f"accumulate must divide lanes; got {self.accumulate} and {self.lanes}")
+        language_checks.check(self)
         return self
 
     @property
     def item(self) -> str:  # type: ignore[override]  # it depends on the unit
         """What is counted and judged, one by one."""
-        return self.unit
+        return f"masked {self.unit}" if self.objective == "masked" else self.unit
 
     @property
     def reads(self) -> Path:
@@ -137,6 +130,8 @@ class Language(Transfer):
 
     def advice(self, out: Path) -> tuple[str, ...]:
         """What may be done with a run."""
+        if self.objective == "masked":
+            return f"throughtime evaluate {out}", f"throughtime train classify --train FILE --pretrained {out}"
         say = f"throughtime generate {out} --length 1000 --temperature 0.8"
         return say, f"throughtime evaluate {out}", f"throughtime show {out}"
 
@@ -145,7 +140,19 @@ class Language(Transfer):
         """The width of the embeddings; where a table of vectors decides, only of a recipe that is `settled`."""
         if self.embedding is not None:
             return self.embedding
-        return min(64, self.hidden) if self.unit in ("character", "byte") and not self.tied else self.hidden
+        if self.tied:
+            return self.seen
+        return min(64, self.hidden) if self.unit in ("character", "byte") else self.hidden
+
+    @property
+    def seen(self) -> int:
+        """The width of what the softmax sees."""
+        return 2 * self.hidden if self.objective == "masked" and self.cell != "self-attention" else self.hidden
+
+    @property
+    def made_of(self) -> str:
+        """The core, for people."""
+        return language_notes.made_of(self)
 
     def data(self) -> LanguageData:
         """Reads the text, learns the units of its training part, and counts what they lack.
@@ -196,78 +203,70 @@ class Language(Transfer):
 
         return read_raw(path) if self.unit == "byte" else read_text(path, self.invalid_bytes)
 
-    def batches(self, data: LanguageData) -> Lanes:
-        """The training part in lanes."""
+    def batches(self, data: LanguageData) -> Lanes | MaskedPieces:
+        """The training part in lanes, or in pieces with units hidden."""
         from throughtime.data.lanes import Lanes
+        from throughtime.data.masking import MaskedPieces
 
+        if self.objective == "masked":
+            return MaskedPieces(data.train, len(data.units), rows=self.lanes, steps=self.steps, seed=self.seed)
         return Lanes(data.train, lanes=self.lanes, steps=self.steps, seed=self.seed)
 
-    def model(self, data: LanguageData) -> LanguageModel:
+    def model(self, data: LanguageData) -> LanguageModel | MaskedModel:
         """A new model, on the device; its embeddings are the vectors that were taken, if any were."""
         model = self.settled(data).model_of(len(data.units))
         if data.taken is not None:
             data.taken.fill(model.embedding)
         return model.to(device_of(self.device))
 
-    def model_of(self, vocab: int) -> LanguageModel:
+    def model_of(self, vocab: int) -> LanguageModel | MaskedModel:
         """A new model for a vocabulary of that size."""
-        from throughtime.models import LanguageModel
+        from throughtime.recipes.language_parts import model_of
 
-        return LanguageModel(vocab, self._core(), dropout=self.dropout, tied=self.tied, cutoffs=self.adaptive)
+        return model_of(self, vocab)
 
-    def _core(self) -> Core[Any]:
-        from throughtime.layers import Recurrent, Stack, Window
-
-        if self.core == "window":
-            return Window(self.width, self.hidden, window=self.window, layers=self.layers)
-        widths = [self.width] + [self.hidden] * (self.layers - 1)
-        layers = [
-            Recurrent(
-                make_cell(self.cell, width, self.hidden, recurrent_dropout=self.recurrent_dropout, zoneout=self.zoneout)
-            )
-            for width in widths
-        ]
-        return Stack(layers, residual=self.residual, dropout=self.dropout)
-
-    def frozen(self, model: LanguageModel, step: int) -> tuple[nn.Parameter, ...]:
+    def frozen(self, model: LanguageModel | MaskedModel, step: int) -> tuple[nn.Parameter, ...]:
         """The embeddings, as long as they are frozen."""
         return self.frozen_of(model.embedding, step)
 
-    def states(self, model: LanguageModel) -> list[Any]:
-        """States like those carried from chunk to chunk, one for each group of lanes."""
-        return [model.initial(self.lanes // self.accumulate) for _ in range(self.accumulate)]
+    def states(self, model: LanguageModel | MaskedModel) -> list[Any]:
+        """States like those carried from chunk to chunk, one for each group of lanes; pieces carry none."""
+        if self.objective == "masked":
+            return []
+        return [cast("LanguageModel", model).initial(self.lanes // self.accumulate) for _ in range(self.accumulate)]
 
-    def score(self, model: LanguageModel, data: LanguageData, *, quick: bool) -> Scores:
+    def reader(self, model: LanguageModel | MaskedModel, units: Units) -> Writer | Filler:
+        """The model with its units: what writes, or what fills in."""
+        from throughtime.models import Writer
+        from throughtime.models.masked import Filler, MaskedModel
+
+        return Filler(model, units, steps=self.steps) if isinstance(model, MaskedModel) else Writer(model, units)
+
+    def score(self, model: LanguageModel | MaskedModel, data: LanguageData, *, quick: bool) -> Scores | MaskedScores:
         """How well the held-out part is predicted; `quick` looks at its first 200,000 units or so."""
         from throughtime.models import Writer
 
-        part = (data.quick, data.quick_bytes) if quick else (data.valid, data.valid_bytes)
-        return Writer(model, data.units).score_ids(*part)
+        ids, size = (data.quick, data.quick_bytes) if quick else (data.valid, data.valid_bytes)
+        reader = self.reader(model, data.units)
+        return reader.score_ids(ids, size) if isinstance(reader, Writer) else reader.score_ids(ids)
 
-    def sample(self, model: LanguageModel, data: LanguageData, *, final: bool) -> str:
-        """A few lines that the model writes, always from the same seed, so that they can be seen to improve."""
+    def sample(self, model: LanguageModel | MaskedModel, data: LanguageData, *, final: bool) -> str:
+        """A few lines that the model writes or fills in, always the same, so that they can be seen to improve."""
         from throughtime.models import Writer
 
+        reader = self.reader(model, data.units)
+        if not isinstance(reader, Writer):
+            return reader.show(data.quick, most=16 if final else 4)
         length = (240 if self.unit in ("character", "byte") else 60) * (4 if final else 1)
-        return Writer(model, data.units).generate(length=length, temperature=0.8, seed=self.seed)
+        return reader.generate(length=length, temperature=0.8, seed=self.seed)
 
-    def tell(self, score: Scores) -> tuple[str, str]:
+    def tell(self, score: Scores | MaskedScores) -> tuple[str, str]:
         """What was judged, and how well it did."""
-        perplexity = f"{score.perplexity:.2f}" if math.isfinite(score.perplexity) else "beyond measure"
-        nats, bits = f"{score.nats_per_unit:.4f} nats", f"{score.bits_per_unit:.4f} bits per {self.unit}"
-        return f"{score.units:,} held-out {self.unit}s", f"{nats}, {bits}, perplexity {perplexity}"
+        return language_notes.tell(self, score)
 
     def notes(self, data: LanguageData) -> tuple[str, ...]:
         """What was cut, counted and taken from vectors, and the bytes that were skipped, if any."""
-        facts = data.facts
-        counted = (
-            f"{facts['train_units']:,} {self.unit}s to train on, {facts['train_unknown']:,} of them unknown; "
-            f"{facts['valid_units']:,} held out, {facts['valid_unknown']:,} of them unknown; "
-            f"a vocabulary of {facts['vocab']:,}"
-        )
-        skipped = facts["skipped_bytes"]
-        told = (f"{skipped:,} bytes that are not UTF-8 were skipped",) if skipped else ()
-        return (counted, *told, *(data.taken.notes(self.frozen_updates) if data.taken else ()))
+        return language_notes.notes(self, data)
 
     def files(self, data: LanguageData) -> dict[str, bytes]:
         """recipe.json, vocabulary.json and data.json."""
@@ -281,22 +280,6 @@ class Language(Transfer):
             for name, content in contents.items()
         }
 
-    def card(self, model: LanguageModel, data: LanguageData, score: Any) -> str:
+    def card(self, model: LanguageModel | MaskedModel, data: LanguageData, score: Any) -> str:
         """What the model is, what it was made from, and how good it is."""
-        size = sum(parameter.numel() for parameter in model.parameters())
-        what = f"window of {self.window}" if self.core == "window" else self.cell
-        rows = {
-            "model": f"{what}, {self.layers} × {self.hidden}, {size:,} weights",
-            "units": f"{self.unit}, a vocabulary of {len(data.units):,}",
-            "trained on": f"{data.facts['text']} (sha256 {data.facts['text_sha256'][:12]}…)",
-            "training units": f"{data.facts['train_units']:,}, of them unknown {data.facts['train_unknown']:,}",
-            "validated on": f"{data.facts['valid']}: {data.facts['valid_units']:,} units, of them unknown "
-            f"{data.facts['valid_unknown']:,}",
-            **({"embeddings": data.taken.notes(self.frozen_updates)[0]} if data.taken else {}),
-            "bytes skipped": f"{data.facts['skipped_bytes']:,}",
-        }
-        judged = score and (
-            f"{score.nats_per_unit:.4f} nats and {score.bits_per_unit:.4f} bits per {self.unit}, "
-            f"{score.bits_per_byte:.4f} bits per byte, perplexity {score.perplexity:.2f}"
-        )
-        return card("A language model", rows, judged)
+        return language_notes.card(self, model, data, score)

@@ -15,7 +15,8 @@ from throughtime.runs.asked import Asked, Judged
 from throughtime.runs.folders import Source, changed, facts_of, filled, read_again, units_of
 
 if TYPE_CHECKING:
-    from throughtime.models import Writer
+    from throughtime.models import Scores, Writer
+    from throughtime.models.masked import Filler, MaskedScores
 
 
 class Facts(BaseModel):
@@ -39,15 +40,13 @@ class Facts(BaseModel):
     vectors_sha256: Sha256 | None = None
 
 
-def load(home: Path, recipe: Language) -> Writer:
+def load(home: Path, recipe: Language) -> Writer | Filler:
     """The language model of a whole folder. Raises `RunError` as `runs.load` does."""
-    from throughtime.models import Writer
-
     units = units_of(home, recipe.unit)
-    return Writer(filled(lambda: recipe.model_of(len(units)), home), units)
+    return recipe.reader(filled(lambda: recipe.model_of(len(units)), home), units)
 
 
-def data_of(home: Path, recipe: Language, writer: Writer) -> LanguageData:
+def data_of(home: Path, recipe: Language, writer: Writer | Filler) -> LanguageData:
     """The data that a run was made from, read again.
 
     Raises `RunError` when they are not what they were, and `DataError` when they cannot be read.
@@ -66,9 +65,8 @@ def data_of(home: Path, recipe: Language, writer: Writer) -> LanguageData:
 
 def rows(facts: Facts, recipe: Language, weights: int) -> dict[str, str]:
     """What there is to tell of the model and its text."""
-    what = f"window of {recipe.window}" if recipe.core == "window" else recipe.cell
     return {
-        "model": f"{what}, {recipe.layers} × {recipe.hidden}, {weights:,} weights",
+        "model": f"{recipe.made_of}, {weights:,} weights",
         "units": f"{recipe.unit}, a vocabulary of {facts.vocab:,}",
         "text": f"{facts.text} ({facts.text_bytes:,} bytes, {facts.skipped_bytes:,} skipped)",
         "sha256": facts.text_sha256,
@@ -86,31 +84,44 @@ def vector_rows(vectors: VectorFacts | None, sha256: str | None) -> dict[str, st
 def evaluate(home: Path, recipe: Language, asked: Asked) -> Judged:
     """How well a text is predicted."""
     asked.only("a language model, which reads a text as a whole")
-    writer = load(home, recipe)
+    from throughtime.models import Writer
+
+    reader = load(home, recipe)
     if asked.file is not None:
         read = recipe.read(asked.file)
-        scores, skipped = writer.score(read.text), read.skipped_bytes
+        skipped, scores = read.skipped_bytes, reader.score(read.text)
     else:
-        data = data_of(home, recipe, writer)
-        scores, skipped = writer.score_ids(data.valid, data.valid_bytes), data.facts["skipped_bytes"]
-    told = {
-        f"nats per {recipe.unit}": f"{scores.nats_per_unit:.4f}",
-        f"bits per {recipe.unit}": f"{scores.bits_per_unit:.4f}",
-        "perplexity": f"{scores.perplexity:.3f}",
-        "bits per byte": f"{scores.bits_per_byte:.4f}",
-        f"{recipe.unit}s": f"{scores.units:,}",
-        "of them unknown": f"{scores.unknown:,}",
-    }
+        data = data_of(home, recipe, reader)
+        skipped = data.facts["skipped_bytes"]
+        if isinstance(reader, Writer):
+            scores = reader.score_ids(data.valid, data.valid_bytes)
+        else:
+            scores = reader.score_ids(data.valid)
     notes = (f"{skipped:,} bytes that are not UTF-8 were skipped",) if skipped else ()
-    return Judged({**scores.to_json(), "skipped_bytes": skipped}, told, notes)
+    return Judged({**scores.to_json(), "skipped_bytes": skipped}, _told(recipe, scores), notes)
 
 
-def predict(trained: Writer, recipe: Language, asked: Asked) -> NoReturn:
+def _told(recipe: Language, scores: Scores | MaskedScores) -> dict[str, str]:
+    """Scores, for people."""
+    from throughtime.models import Scores
+
+    told = {
+        f"nats per {recipe.item}": f"{scores.nats_per_unit:.4f}",
+        f"bits per {recipe.item}": f"{scores.bits_per_unit:.4f}",
+        "perplexity": f"{scores.perplexity:.3f}",
+    }
+    if isinstance(scores, Scores):
+        told["bits per byte"] = f"{scores.bits_per_byte:.4f}"
+        return told | {f"{recipe.item}s": f"{scores.units:,}", "of them unknown": f"{scores.unknown:,}"}
+    return told | {f"{recipe.item}s": f"{scores.units:,}", "of them right": f"{100 * scores.accuracy:.2f} %"}
+
+
+def predict(trained: Writer | Filler, recipe: Language, asked: Asked) -> NoReturn:
     """Refuses: a language model writes."""
     raise ArgumentError("predict is for models that say something of a file, and a language model writes: try generate")
 
 
-def stream(trained: Writer, recipe: Language) -> NoReturn:
+def stream(trained: Writer | Filler, recipe: Language) -> NoReturn:
     """Refuses: a language model writes."""
     raise ArgumentError("stream is for models that answer, and a language model writes: try throughtime generate")
 
@@ -120,8 +131,10 @@ def draw_gradients_of(home: Path, recipe: Language, path: Path) -> None:
     from throughtime.inspect.draw import draw_gradients
     from throughtime.inspect.measure import gradient_by_distance
 
-    writer = load(home, recipe)
-    batches = recipe.batches(data_of(home, recipe, writer))
+    writer: Any = load(home, recipe)
+    if recipe.objective == "masked":
+        raise ArgumentError("gradients by distance are of models that read forward: this one sees both sides of a unit")
+    batches: Any = recipe.batches(data_of(home, recipe, writer))
     norms: Any = gradient_by_distance(writer.model, batches.chunk(0, 0))
     draw_gradients(norms.tolist(), path, title=f"{home.absolute().name}: gradient by distance")
 

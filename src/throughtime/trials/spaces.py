@@ -60,8 +60,8 @@ class Whole:
         return trial.suggest_int(self.name, self.low, self.high, log=self.ratios)
 
     def within(self, takes: Takes) -> "Whole | None":
-        """All between the bounds, if both of them fit."""
-        return self if takes(self.low) and takes(self.high) else None
+        """All between the bounds, if both of them fit, and not only numbers that something divides."""
+        return self if all(map(takes, (self.low, self.low + 1, self.high))) else None
 
 
 @dataclass(frozen=True)
