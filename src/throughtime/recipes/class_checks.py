@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from throughtime.errors import ArgumentError
 from throughtime.recipes.cells import CellName
+from throughtime.recipes.parts import check_attention
 
 if TYPE_CHECKING:
     from throughtime.recipes.classify import Classify
@@ -53,7 +54,13 @@ def _consistent(recipe: Classify) -> None:
         raise ValueError(f"separator is for --labels multiple; got --labels {recipe.labels}")
     if (recipe.smoothing or recipe.balanced) and recipe.labels != "single":
         raise ValueError(f"smoothing and balanced are for --labels single; got --labels {recipe.labels}")
-    if not recurrent and (recipe.layers > 1 or not recipe.both or recipe.pool == "last"):
+    check_attention(recipe)
+    if recipe.pretrained is not None and recipe.unit is None:
+        raise ValueError("pretrained is of texts and letters, and these are series of numbers")
+    if recipe.pretrained is not None and recipe.aligned:
+        raise ValueError(f"aligned and pretrained exclude each other; got {recipe.aligned}")
+    deep = recipe.layers > 1 and recipe.core != "self-attention"
+    if not recurrent and (deep or not recipe.both or recipe.pool == "last"):
         raise ValueError(f"layers, --no-both and --pool last are for recurrent cores; got --core {recipe.core}")
     if recipe.core in ("average", "bag") and recipe.hidden != 128:
         raise ValueError(f"hidden is for cores that have units, this one has none; got {recipe.hidden}")

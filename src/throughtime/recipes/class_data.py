@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from throughtime.recipes.labelled import Divided
 
 if TYPE_CHECKING:
     from throughtime.recipes.classify import Classify
+    from throughtime.recipes.pretrained import Pretrained
     from throughtime.recipes.transfer import Taken
 
 
@@ -48,6 +49,7 @@ class ClassifyData:
     facts: dict[str, Any]  # where they came from and what was counted: data.json
     chosen: str  # how they were read, and why
     taken: Taken | None = None
+    pretrained: Pretrained | None = None
 
 
 def reading_of(recipe: Classify, *, labelled: bool = True) -> Reading:
@@ -95,6 +97,23 @@ def learned(recipe: Classify, divided: Divided) -> ClassifyData:
         **_counts("valid", valid, encoder),
     }
     return ClassifyData(encoder, divided.classes, train, valid, facts, divided.chosen)
+
+
+def recoded(data: ClassifyData, begun: Pretrained) -> ClassifyData:
+    """The data, cut into the units that a pretrained run knows."""
+    encoder = TextEncoder(begun.units)
+    train, valid = (
+        replace(part, sequences=encoder.encode([example.item for example in part.examples]))
+        for part in (data.train, data.valid)
+    )
+    facts = {
+        **data.facts,
+        "vocab": encoder.vocab,
+        **_counts("train", train, encoder),
+        **_counts("valid", valid, encoder),
+        **begun.to_json(),
+    }
+    return replace(data, encoder=encoder, train=train, valid=valid, facts=facts, pretrained=begun)
 
 
 def _encoder(recipe: Classify, examples: list[Example]) -> Encoder:

@@ -29,6 +29,7 @@ def notes(recipe: Classify, data: ClassifyData) -> tuple[str, ...]:
         f"{held}; {data.encoder.sentence()}; {facts['skipped_rows']:,} rows skipped",
         *repeated(facts, items),
         *(data.taken.notes(recipe.frozen_updates) if data.taken else ()),
+        *(data.pretrained.notes() if data.pretrained else ()),
     )
 
 
@@ -84,5 +85,6 @@ def card(recipe: Classify, data: ClassifyData, size: int, score: Any) -> str:
         "rows skipped": f"{facts['skipped_rows']:,}",
         **({"to be known": "; ".join(said)} if (said := repeated(facts, items)) else {}),
         **({"embeddings": data.taken.notes(recipe.frozen_updates)[0]} if data.taken else {}),
+        **({"begun with": data.pretrained.notes()[0]} if data.pretrained else {}),
     }
     return cards.card(f"A classifier of {items}", rows, None if score is None else score.sentence())

@@ -10,7 +10,7 @@ from throughtime.layers.convolve import Convolution, Direct
 from throughtime.layers.pool import AttentivePool, LastPool, MaximumPool, MeanPool
 from throughtime.models.bag import BagOfWords
 from throughtime.models.classifier import ClassHead, Classifier
-from throughtime.recipes.parts import both_ways, one_way
+from throughtime.recipes.parts import both_ways, encoder, one_way
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,6 +44,8 @@ def _core(recipe: Classify, width: int) -> Core[Any]:
         return Convolution(width, recipe.hidden, widths=recipe.widths)
     if recipe.core == "average":
         return Direct(width)
+    if recipe.core == "self-attention":
+        return encoder(width, recipe.hidden, recipe.layers, recipe.heads, recipe.positions, recipe.dropout)
     make = both_ways if recipe.both else one_way
     return make(cast("CellName", recipe.core), width, recipe.hidden, recipe.layers, dropout=recipe.dropout)
 

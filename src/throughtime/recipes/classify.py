@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,8 @@ from throughtime.errors import plural
 from throughtime.recipes import class_checks, class_notes, fields
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
-from throughtime.recipes.read import OptionalPlace, Place
+from throughtime.recipes.pretrained import TAKEN, begun
+from throughtime.recipes.read import OptionalPlace, Place, make_recipe
 from throughtime.recipes.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from throughtime.recipes.class_data import ClassifyData
     from throughtime.recipes.labelled import Divided
 
-CoreName = CellName | Literal["convolution", "average", "bag"]
+CoreName = CellName | Literal["self-attention", "convolution", "average", "bag"]
 UnitName = Literal["word", "character", "subword", "byte"]
 
 
@@ -47,7 +48,7 @@ class Classify(Transfer):
 
     makes: ClassVar[str] = "a classifier"
     shows: ClassVar[str] = "its worst mistakes"
-    places: ClassVar[frozenset[str]] = frozenset({"train", "valid", "label_file"})
+    places: ClassVar[frozenset[str]] = frozenset({"train", "valid", "label_file", "pretrained"})
 
     application: Literal["classify"] = Field("classify", description="which recipe this is")
     train: Place = Field(
@@ -99,11 +100,15 @@ class Classify(Transfer):
     maximum_vocab: int | None = Field(None, ge=1, le=1_000_000, description="most units of the vocabulary")
 
     core: CoreName = Field(
-        "lstm", description="a recurrent cell, a convolution, the mean of what it gets, or a perceptron over words"
+        "lstm",
+        description="a recurrent cell, self-attention, a convolution, the mean of inputs, or a perceptron over words",
     )
     both: bool = Field(True, description="of a recurrent core: read from both ends")
     hidden: fields.Hidden = 128
     layers: fields.Layers = 1
+    heads: fields.Heads = 4
+    positions: fields.Positions = "rotary"
+    pretrained: fields.Pretrained = None
     widths: tuple[int, ...] = Field((3, 4, 5), description="of a convolution: steps that its filters see")
     bag: Literal["binary", "counts"] = Field(
         "binary", description="of --core bag: whether a text has a word, or how often"
@@ -176,6 +181,8 @@ class Classify(Transfer):
             return f"perceptron over a bag of {self.unit}s ({self.bag}){layers}"
         if self.core == "average":
             return "average of values" if self.of_series else "average of embeddings"
+        if self.core == "self-attention":
+            return f"self-attention, {self.layers} × {self.hidden}, heads {self.heads}, {self.positions} positions"
         if self.core == "convolution":
             return f"convolution, {self.hidden} filters of each of {', '.join(map(str, self.widths))} steps"
         return f"{self.core}, {self.layers} × {self.hidden}{', from both ends' if self.both else ''}"
@@ -219,10 +226,27 @@ class Classify(Transfer):
         return reading_of(self, labelled=labelled)
 
     def begin(self, data: ClassifyData, kept: Path | None) -> ClassifyData:
-        """The data, with the vectors that the embeddings begin with, if with any."""
+        """The data, with the vectors or the pretrained run that the model begins with, if with any."""
+        if self.pretrained is not None:
+            from throughtime.recipes.class_data import recoded
+
+            asked = {name: getattr(self, name) for name in self.model_fields_set}
+            return recoded(data, begun(self.pretrained, kept, str(self.unit), asked))
         if self.vectors is None:
             return data
         return self.taking(data, cast("Any", cast("TextEncoder", data.encoder).units).words, kept)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings that make a run the run it is; of a core that is taken over, what it was taken from."""
+        settings = super().identity
+        return settings if self.pretrained is None else {k: v for k, v in settings.items() if k not in TAKEN}
+
+    def settled(self, data: Any) -> Self:
+        """The recipe, with what vectors or a pretrained run decide."""
+        if data.pretrained is None:
+            return super().settled(data)
+        return make_recipe(type(self), {**self.model_dump(), **data.pretrained.settings})
 
     def batches(self, data: ClassifyData) -> Batches:
         """Sequences of about the same length."""
@@ -240,6 +264,8 @@ class Classify(Transfer):
         model = self.settled(data).model_of(encoder.vocab, len(data.classes), weights, channels=encoder.width)
         if data.taken is not None:
             data.taken.fill(cast("Any", model).embedding)
+        if data.pretrained is not None:
+            data.pretrained.fill(cast("Any", model).embedding, cast("Any", model).core)
         return model.to(device_of(self.device))
 
     def model_of(
@@ -291,7 +317,7 @@ class Classify(Transfer):
     def card(self, model: Classifier | BagOfWords, data: ClassifyData, score: Any) -> str:
         """What the model is, what it was made from, and how good it is."""
         size = sum(parameter.numel() for parameter in model.parameters())
-        return class_notes.card(self, data, size, score)
+        return class_notes.card(self.settled(data), data, size, score)
 
 
 def _unit_of(values: dict[str, Any]) -> UnitName | None:

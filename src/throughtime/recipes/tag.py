@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
 from throughtime.recipes import fields, tag_notes
 from throughtime.recipes.cells import CellName
-from throughtime.recipes.parts import device_of
-from throughtime.recipes.read import OptionalPlace, Place
+from throughtime.recipes.parts import check_attention, device_of
+from throughtime.recipes.pretrained import TAKEN, begun
+from throughtime.recipes.read import OptionalPlace, Place, make_recipe
 from throughtime.recipes.tagged import Learned, Reading, SchemeName, divide, read_tagged, settle
 from throughtime.recipes.transfer import Transfer
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from throughtime.data.lexicon import Sizes, View
     from throughtime.data.tokens import TokenBatches
+    from throughtime.layers import Core
     from throughtime.layers.words import Speller, WordVectors
     from throughtime.metrics import Scheme
     from throughtime.models.tagger import Tagger, TaggingScore
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 QUICK_TOKENS = 30_000  # of the held-out part, at most, that are judged while training
 CASING, AFFIX, LETTER = 8, 16, 30  # widths of embeddings
+WORDS_ALONE = {"lower": False, "casing": False, "affixes": 0, "characters": "none"}  # as a pretrained run sees them
 OF_LETTERS = {"characters": "none", "affixes": 0, "casing": False, "lower": False, "minimum_count": 1}
 
 
@@ -40,7 +43,7 @@ class Tag(Transfer):
     makes: ClassVar[str] = "a tagger"
     shows: ClassVar[str] = "its surest mistakes"
     item: ClassVar[str] = "token"
-    places: ClassVar[frozenset[str]] = frozenset({"train", "valid"})
+    places: ClassVar[frozenset[str]] = frozenset({"train", "valid", "pretrained"})
 
     application: Literal["tag"] = Field("tag", description="which recipe this is")
     train: Place = Field(description="tagged sentences: CoNLL-U, or a token a line in columns (.gz too)")
@@ -69,10 +72,13 @@ class Tag(Transfer):
     minimum_count: int = Field(2, ge=1, description="words seen less often in training are <unk>")
     maximum_vocab: int | None = Field(None, ge=1, le=200_000, description="most words of the vocabulary from --train")
 
-    core: CellName = Field("lstm", description="the recurrent cell")
+    core: CellName | Literal["self-attention"] = Field("lstm", description="the recurrent cell, or a transformer")
     both: bool = Field(True, description="read from both ends")
     hidden: fields.Hidden = 128
     layers: fields.Layers = 1
+    heads: fields.Heads = 4
+    positions: fields.Positions = "rotary"
+    pretrained: fields.Pretrained = None
     dropout: fields.Rate = Field(0.4, description="of the vectors of words and of what the core gives")
     word_dropout: fields.Rate = Field(0.1, description="words that are read as <unk> while training")
 
@@ -97,6 +103,7 @@ class Tag(Transfer):
             raise ValueError(f"recall needs --head crf and tags of a scheme; got {self.recall}, --head {self.head}")
         if self.characters == "none" and self.filters != type(self).model_fields["filters"].default:
             raise ValueError(f"filters is for --characters convolution or recurrent; got {self.filters} and none")
+        check_attention(self)
         return self
 
     @property
@@ -118,6 +125,8 @@ class Tag(Transfer):
         """The model, for people."""
         letters = {"convolution": ", letters by a convolution", "recurrent": ", letters by an LSTM", "none": ""}
         ways = ", from both ends" if self.both else ""
+        if self.core == "self-attention":
+            ways = f", heads {self.heads}, {self.positions} positions"
         head = "a random field over tags" if self.head == "crf" else "each tag for itself"
         return f"{self.core}, {self.layers} × {self.hidden}{ways}{letters[self.characters]}; {head}"
 
@@ -156,11 +165,28 @@ class Tag(Transfer):
         from throughtime.recipes.tag_data import knowing, known_before
         from throughtime.vectors.table import Table
 
+        if self.pretrained is not None:
+            from throughtime.recipes.tag_data import recoded
+
+            asked = {name: getattr(self, name) for name in self.model_fields_set}
+            return recoded(data, begun(self.pretrained, kept, self.unit, asked, WORDS_ALONE))
         if self.vectors is None:
             return data
         table = Table.load(self.vectors) if kept is None else None
         data = knowing(self, data, table.words) if table else known_before(data, cast("Path", kept))
         return self.taking(data, data.lexicon.listed, kept, table)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings that make a run the run it is; of a core that is taken over, what it was taken from."""
+        settings, decided = super().identity, {*TAKEN, *WORDS_ALONE}
+        return settings if self.pretrained is None else {k: v for k, v in settings.items() if k not in decided}
+
+    def settled(self, data: Any) -> Self:
+        """The recipe, with what vectors or a pretrained run decide."""
+        if data.pretrained is None:
+            return super().settled(data)
+        return make_recipe(type(self), {**self.model_dump(), **data.pretrained.settings})
 
     def batches(self, data: TagData) -> TokenBatches:
         """The training part in batches of about the same length."""
@@ -184,6 +210,8 @@ class Tag(Transfer):
         model = self.settled(data).model_of(data.lexicon.sizes, data.tags, data.learned)
         if data.taken is not None:
             data.taken.fill(model.words.embedding)
+        if data.pretrained is not None:
+            data.pretrained.fill(model.words.embedding, cast("Any", model.core), data.units_of_rows)
         return model.to(device_of(self.device))
 
     def model_of(self, sizes: Sizes, tags: list[str], learned: Scheme | None) -> TaggingModel:
@@ -194,17 +222,23 @@ class Tag(Transfer):
         from throughtime.heads.classes import Classes
         from throughtime.metrics import transitions
         from throughtime.models.tagging import TaggingModel
-        from throughtime.recipes.parts import both_ways, one_way
 
         words = self._words(sizes)
-        make = both_ways if self.both else one_way
-        core = make(self.core, words.width, self.hidden, self.layers, dropout=self.dropout)
+        core = self._core(words.width)
         head: Classes | CRF = Classes(core.hidden, len(tags))
         if self.head == "crf":
             forbidden = None if learned is None else torch.tensor(transitions(tags, learned).whole, device="cpu")
             head = CRF(core.hidden, len(tags), forbidden=forbidden)
         outside = tags.index("O") if self.recall and "O" in tags else 0
         return TaggingModel(words, core, head, dropout=self.dropout, recall=self.recall, outside=outside)
+
+    def _core(self, width: int) -> Core[Any]:
+        from throughtime.recipes.parts import both_ways, encoder, one_way
+
+        if self.core == "self-attention":
+            return encoder(width, self.hidden, self.layers, self.heads, self.positions, self.dropout)
+        make = both_ways if self.both else one_way
+        return make(self.core, width, self.hidden, self.layers, dropout=self.dropout)
 
     def _words(self, sizes: Sizes) -> WordVectors:
         from throughtime.layers.characters import CharacterConvolution, CharacterRecurrence
@@ -258,4 +292,4 @@ class Tag(Transfer):
 
     def card(self, model: TaggingModel, data: TagData, score: Any) -> str:
         """What the model is, what it was made from, and how good it is."""
-        return tag_notes.card(self, model, data, score)
+        return tag_notes.card(self.settled(data), model, data, score)

@@ -15,8 +15,11 @@ from throughtime.folder import STRICT, TEXT_LIMIT, check_form, read_json
 from throughtime.recipes.tagged import Learned, TaggedFile
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from throughtime.data.lexicon import Lexicon
     from throughtime.metrics import Scheme
+    from throughtime.recipes.pretrained import Pretrained
     from throughtime.recipes.tag import Tag
     from throughtime.recipes.transfer import Taken
 
@@ -47,6 +50,16 @@ class TagData:
     facts: dict[str, Any]  # where they came from and what was counted: data.json
     chosen: str  # which columns were read
     taken: Taken | None = None
+    pretrained: Pretrained | None = None
+
+    @property
+    def units_of_rows(self) -> Tensor:
+        """Of each number of a word, that of the same word in the vocabulary of the pretrained run."""
+        import torch
+
+        rows = torch.arange(len(self.lexicon), device="cpu")
+        between = len(self.pretrained.units) - len(self.lexicon) if self.pretrained else 0  # the end of lines
+        return torch.where(rows > 0, rows + between, rows)
 
 
 def learn(recipe: Tag, found: Learned) -> TagData:
@@ -99,6 +112,17 @@ def known_before(data: TagData, kept: Path) -> TagData:
         return data  # of another run, which is refused
     known = check_form(Known, {name: facts.get(name) for name in Known.model_fields}, Path("data.json"))
     return _with(data, Lexicon.from_json(content, kept / "vocabulary.json"), unlisted=known.unlisted_words)
+
+
+def recoded(data: TagData, begun: Pretrained) -> TagData:
+    """The data, with the words or letters that a pretrained run knows, as it sees them."""
+    from throughtime.data.lexicon import Lexicon, View
+
+    units: Any = begun.units
+    known = units.words[2:] if units.kind == "word" else list(units.characters)
+    lexicon = Lexicon(View(plain=False, casing=False, affixes=0, letters=False), known, [], "")
+    facts = {**data.facts, **_unknown(lexicon, data.train, data.valid), **begun.to_json(), "shortened_words": 0}
+    return replace(data, lexicon=lexicon, facts=facts, pretrained=begun)
 
 
 def _with(data: TagData, lexicon: Lexicon, *, unlisted: int) -> TagData:

@@ -56,6 +56,7 @@ def notes(recipe: Tag, data: TagData) -> tuple[str, ...]:
         f"{facts['valid_unknown']:,} unknown, {facts['valid_unlearned']:,} with a tag that is not learned); "
         f"{len(data.tags):,} tags, a vocabulary of {facts['vocab']:,}",
         *(data.taken.notes(recipe.frozen_updates) if data.taken else ()),
+        *(data.pretrained.notes() if data.pretrained else ()),
     )
 
 
@@ -70,5 +71,6 @@ def card(recipe: Tag, model: TaggingModel, data: TagData, score: Any) -> str:
         "validated on": f"{facts['valid']}: {facts['valid_tokens']:,} tokens",
         "tags mended": f"{facts['repaired_tags']:,}",
         **({"embeddings": data.taken.notes(recipe.frozen_updates)[0]} if data.taken else {}),
+        **({"begun with": data.pretrained.notes()[0]} if data.pretrained else {}),
     }
     return cards.card("A tagger", rows, None if score is None else score.sentence())

@@ -72,6 +72,8 @@ class Facts(BaseModel):
     valid_longest: Count
     vectors: VectorFacts | None = None
     vectors_sha256: Sha256 | None = None
+    pretrained: str | None = None
+    pretrained_sha256: Sha256 | None = None
 
 
 def load(home: Path, recipe: Classify) -> TextClassifier:
@@ -124,6 +126,7 @@ def rows(facts: Facts, recipe: Classify, weights: int) -> dict[str, str]:
         "skipped": f"{facts.skipped_rows:,} rows",
         **({"to be known": "; ".join(said)} if said else {}),
         **vector_rows(facts.vectors, facts.vectors_sha256),
+        **({"begun with": facts.pretrained} if facts.pretrained else {}),
     }
 
 

@@ -60,6 +60,8 @@ class Facts(BaseModel):
     unlisted_words: Count = 0
     vectors: VectorFacts | None = None
     vectors_sha256: Sha256 | None = None
+    pretrained: str | None = None
+    pretrained_sha256: Sha256 | None = None
 
 
 def load(home: Path, recipe: Tag) -> Tagger:
@@ -101,6 +103,7 @@ def rows(facts: Facts, recipe: Tag, weights: int) -> dict[str, str]:
         },
         "mended": f"{facts.repaired_tags:,} tags",
         **vector_rows(facts.vectors, facts.vectors_sha256),
+        **({"begun with": facts.pretrained} if facts.pretrained else {}),
     }
 
 
