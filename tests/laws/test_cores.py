@@ -17,12 +17,10 @@ from throughtime.layers import (
     BothStates,
     CausalTransformer,
     Convolution,
-    Cosine,
     Design,
     Direct,
     General,
     Hard,
-    Local,
     LocalPredicted,
     Recurrent,
     ScaledDot,
@@ -82,14 +80,8 @@ CORES: dict[str, Factory] = {
     "Attentive": lambda: Reading(Recurrent(GRU(3, 4)), Attend(Additive(4, 4))),
     "Attentive fed": lambda: Reading(Recurrent(LSTM(8, 4)), Attend(ScaledDot(4, 4)), feeding=True, hidden=5),
     "Attentive with coverage": lambda: Reading(Recurrent(LSTM(3, 4)), Attend(General(4, 4), coverage=True)),
-    "Attentive, local": lambda: Reading(Recurrent(GRU(3, 4)), Attend(General(4, 4), Local(1))),
     "Attentive, local, predicted": lambda: Reading(Recurrent(GRU(3, 4)), Attend(General(4, 4), LocalPredicted(4, 2))),
     "Attentive, hard": lambda: Reading(Recurrent(GRU(3, 4)), Attend(General(4, 4), Hard())),
-    "Attentive, heads, deep, fed, with coverage": lambda: Reading(
-        Stack([Recurrent(GRU(7, 4)), Recurrent(GRU(4, 4))], residual=True),
-        Attend([Additive(4, 4), Cosine(4, 4)], coverage=True),
-        feeding=True,
-    ),
 }
 WHOLE = ("Bidirectional", "reverse", "Convolution", "encoder")  # those that read the whole sequence
 CAUSAL = [name for name in CORES if not any(kind in name for kind in WHOLE)]

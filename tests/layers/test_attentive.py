@@ -13,12 +13,9 @@ from throughtime.layers import (
     Attentive,
     AttentiveState,
     Bidirectional,
-    Cosine,
     Direct,
     Dot,
     General,
-    Hard,
-    Local,
     LocalPredicted,
     Recurrent,
     Reinforced,
@@ -29,20 +26,14 @@ from throughtime.layers import (
 DECODERS = {
     "no attention": lambda: Attentive(Recurrent(GRU(3, 4)), None),
     "attention": lambda: Attentive(Recurrent(LSTM(3, 4)), Attend(Additive(4, 5, 3))),
-    "wider": lambda: Attentive(Recurrent(GRU(3, 4)), Attend(General(4, 5)), hidden=6),
     "feeding": lambda: Attentive(Recurrent(GRU(9, 4)), Attend(ScaledDot(4, 5)), feeding=True, hidden=6),
     "coverage": lambda: Attentive(Recurrent(GRU(3, 4)), Attend(Additive(4, 5), coverage=True)),
-    "coverage and feeding": lambda: Attentive(Recurrent(GRU(7, 4)), Attend(Cosine(4, 5), coverage=True), feeding=True),
-    "local": lambda: Attentive(Recurrent(GRU(3, 4)), Attend(General(4, 5), Local(1))),
     "local, predicted, fed": lambda: Attentive(
         Recurrent(GRU(7, 4)), Attend(General(4, 5), LocalPredicted(4, 2)), feeding=True
     ),
-    "hard": lambda: Attentive(Recurrent(GRU(3, 4)), Attend(General(4, 5), Hard())),
-    "reinforced": lambda: Attentive(Recurrent(GRU(3, 4)), Attend(General(4, 5), Reinforced(4))),
     "reinforced, with coverage, fed": lambda: Attentive(
         Recurrent(GRU(7, 4)), Attend([General(4, 5), Additive(4, 5)], Reinforced(4), coverage=True), feeding=True
     ),
-    "two heads": lambda: Attentive(Recurrent(GRU(3, 4)), Attend([General(4, 5), Additive(4, 5)])),
     "two heads, summed, deep, fed": lambda: Attentive(
         Stack([Recurrent(LSTM(7, 4)), Recurrent(GRU(4, 4))], residual=True),
         Attend([General(4, 5), ScaledDot(4, 5)], join="sum"),

@@ -78,7 +78,8 @@ class Reinforced(nn.Module):
         entropy = -(weights.chances * log_chances).sum(-1).mul(real).sum(2)
         lead = (rewards.detach() - self.guess(queries.detach())[..., 0]) * real.amax(2)
         loss = lead.square().sum() / 2 - (lead.detach() * chosen + self.entropy * entropy).sum()
-        return loss - loss.detach()
+        surrogate: Tensor = loss - loss.detach()
+        return surrogate
 
 
 def picked(chances: Float[Tensor, "B T N S"], drawing: bool) -> Float[Tensor, "B T N S"]:
