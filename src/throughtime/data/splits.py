@@ -114,7 +114,7 @@ def held_out(
         of = "of them" if labels is None else "of each class"
         raise DataError(
             f"{len(keys):,} {what} are too few to hold {share:g} {of} out: "
-            "give more of them, another --held-out, or --valid"
+            "give more of them, another --held-out, or data to validate on"
         ) from None
 
 
