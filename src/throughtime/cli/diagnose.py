@@ -1,0 +1,83 @@
+"""throughtime diagnose RUN: whether the errors of a translator are its search's or its model's."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from throughtime.cli.bar import bar
+from throughtime.cli.parse import parse
+from throughtime.errors import ArgumentError
+
+WIDEST = 1000  # of a beam
+
+
+@dataclass
+class Options:
+    """Scores references by forced decoding, and blames the search where one of them ranks above what was found."""
+
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN", help="a run folder")]
+    source: Annotated[Path | None, tyro.conf.arg(help="sources, a line each (else what the run held out)")] = None
+    reference: Annotated[Path | None, tyro.conf.arg(help="with --source: a file of their references")] = None
+    pairs: Annotated[Path | None, tyro.conf.arg(help="or a .tsv, .csv, .jsonl or .parquet file of both")] = None
+    beam: Annotated[int | None, tyro.conf.arg(help="the width of the beam (else as in training)")] = None
+    alpha: Annotated[float | None, tyro.conf.arg(help="scores are log P / length^alpha (else as in training)")] = None
+    widths: Annotated[tuple[int, ...], tyro.conf.arg(help="of beams, for the table")] = (1, 2, 5, 10, 20)
+    alphas: Annotated[tuple[float, ...], tyro.conf.arg(help="for the table")] = (0.0, 0.7, 1.0)
+    count: Annotated[int, tyro.conf.arg(help="how many errors are listed, those of the search first")] = 5
+    tree: Annotated[
+        Path | None, tyro.conf.arg(help="draw the beam and where the reference fell off into this .png, .svg or .pdf")
+    ] = None
+    sentence: Annotated[int | None, tyro.conf.arg(help="of --tree: the line (else that of the first error)")] = None
+    json: Annotated[bool, tyro.conf.arg(help="print one JSON object, with all errors")] = False
+
+
+def command(words: list[str]) -> int:
+    """Blames."""
+    options = parse(Options, words, "diagnose")
+    _check(options)
+    from throughtime.runs import Asked
+    from throughtime.runs.diagnose import Wanted, diagnose_run
+
+    asked = Asked(options.pairs or options.source, target=options.reference)
+    wanted = Wanted(options.beam, options.alpha, options.widths, options.alphas)
+    with bar("searching") as tell:
+        found = diagnose_run(options.run, asked, wanted, tell)
+    sys.stderr.write(f"{found.items.chosen}\n")
+    drawn = None if options.tree is None else found.draw(options.tree, options.sentence)
+    if options.json:
+        facts = {"run": str(options.run), **found.facts()}
+        sys.stdout.write(json.dumps(facts, allow_nan=False, ensure_ascii=sys.stdout.isatty()) + "\n")
+    else:
+        listed = found.listed(options.count)
+        sys.stdout.writelines(f"{line}\n" for line in [*found.rows(), *([""] if listed else []), *listed])
+    if drawn is not None:
+        sys.stdout.flush()
+        sys.stderr.write(f"{drawn}\n")
+    return 0
+
+
+def _check(options: Options) -> None:
+    """Raises `ArgumentError`, before any work, for options that do not go together or do not fit."""
+    if (options.source is None) != (options.reference is None):
+        given, other = ("source", "reference") if options.reference is None else ("reference", "source")
+        raise ArgumentError(f"--{given} needs --{other}: sources and references are the lines of two files")
+    if options.source is not None and options.pairs is not None:
+        raise ArgumentError("--pairs is given, and --source too: pairs stand in one file, or in two")
+    if options.sentence is not None and options.tree is None:
+        raise ArgumentError(f"--sentence {options.sentence} is for --tree, which is not given")
+    for width in (*options.widths, *([] if options.beam is None else [options.beam])):
+        if not 1 <= width <= WIDEST:
+            raise ArgumentError(f"a beam is from 1 to {WIDEST:,} wide; got {width}")
+    for alpha in (*options.alphas, *([] if options.alpha is None else [options.alpha])):
+        if not 0 <= alpha < float("inf"):
+            raise ArgumentError(f"alpha must be at least 0 and finite; got {alpha}")
+    if options.count < 0:
+        raise ArgumentError(f"--count must be at least 0; got {options.count}")
+    if options.tree is not None:
+        from throughtime.inspect.draw import check_picture
+
+        check_picture(options.tree)
