@@ -37,7 +37,7 @@ class Attend(nn.Module):
     Raises `ArgumentError` when scores do not fit each other, or rows of queries do not fit the memory.
 
     Source: Bahdanau et al. (2015), section 3.1; Tu et al. (2016), "Modeling Coverage for Neural Machine Translation",
-    equations 6 and 9 with a fertility of one.
+    section 3, linguistic coverage with a fertility of one.
 
     >>> from throughtime.layers.scores import Dot
     >>> attend = Attend(Dot(2, 2))

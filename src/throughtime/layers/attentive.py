@@ -39,11 +39,11 @@ class Attentive(nn.Module):
 
     Formula: s_t = core(y_t) or, with `feeding`, core([y_t; h_{t−1}]); c_t = attend(s_t); h_t = tanh(W [s_t; c_t]).
 
-    Without `attend` h = s: all that is known of a source is the state that the core begins with. Without `feeding` and
-    coverage all steps of the core are scanned first, and look at the source together. `begin` gives the state to
-    start from. A row whose length is over keeps its state.
+    Without `attend` h = s: all that is known of a source is the state that the core begins with. Without `feeding` all
+    steps of the core are scanned first, and then look at the source: together, or one by one where they must know what
+    is covered. `begin` gives the state to start from. A row whose length is over keeps its state.
 
-    Shapes: y B' T D; h B' T H, `hidden` wide (the core's width, if not given); W H (core's hidden + attend's width).
+    Shapes: y B' T D; h B' T H, `hidden` wide (as the core's outputs, if not given); W H (Q + attend's width).
     K rows of a state that stand together share a row of the memory, B' = K B.
 
     With `feeding` the core goes step by step, so that dropout inside of it is drawn at every step.

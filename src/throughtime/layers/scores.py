@@ -38,7 +38,7 @@ class Dot(nn.Module):
     """How far a query and a value point the same way.
 
     Formula: e_ts = q_t · v_s; Q = W = A.
-    Source: Luong et al. (2015), "Effective Approaches to Attention-based Neural Machine Translation", equation 8.
+    Source: Luong et al. (2015), "Effective Approaches to Attention-based Neural Machine Translation", section 3.1.
 
     Raises `ArgumentError` when queries and values have not the same width.
 
@@ -70,7 +70,7 @@ class General(nn.Module):
     """How far a query and a projected value point the same way.
 
     Formula: e_ts = q_t · W v_s; A = Q.
-    Source: Luong et al. (2015), equation 8.
+    Source: Luong et al. (2015), section 3.1.
     """
 
     def __init__(self, query: int, width: int) -> None:
