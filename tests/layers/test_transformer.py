@@ -40,7 +40,7 @@ def test_the_encoder_is_torchs_with_the_weights_copied_by_name(name):
     core = moved(TransformerEncoder(8, 8, 3, 2, positions="none", design=design))
     theirs, inputs = torch_encoder(core, design, options), batch(5, 3)
     with torch.no_grad():
-        wanted = theirs(inputs.data, src_key_padding_mask=~inputs.mask)
+        wanted = theirs(8**0.5 * inputs.data, src_key_padding_mask=~inputs.mask)
         torch.testing.assert_close(core(inputs)[0].data, inputs.replace(wanted).zeroed().data)
 
 
@@ -52,7 +52,7 @@ def test_the_causal_one_is_torchs_too(name):
     steps = torch.arange(7)
     hidden = (steps > steps[:, None]) | (steps <= steps[:, None] - 4)
     with torch.no_grad():
-        torch.testing.assert_close(core(inputs)[0].data, theirs(inputs.data, mask=hidden))
+        torch.testing.assert_close(core(inputs)[0].data, theirs(8**0.5 * inputs.data, mask=hidden))
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -65,7 +65,7 @@ def test_the_decoder_is_torchs_too(name):
     source, inputs = batch(5, 3), batch(4, 4)
     later = torch.ones(4, 4, dtype=torch.bool).triu(1)
     with torch.no_grad():
-        wanted = theirs.eval()(inputs.data, source.data, tgt_mask=later, memory_key_padding_mask=~source.mask)
+        wanted = theirs.eval()(8**0.5 * inputs.data, source.data, tgt_mask=later, memory_key_padding_mask=~source.mask)
         torch.testing.assert_close(core(inputs, core.begin(source, None))[0].data, wanted)
 
 

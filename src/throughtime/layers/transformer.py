@@ -30,10 +30,9 @@ BLOCK = 256  # steps that are read at once, or as many as the context: memory gr
 class TransformerEncoder(nn.Module):
     """Layers in which every step looks at all steps: a core that reads the whole sequence.
 
-    Formula: h_0 = W x_t + P_t (W only where D is not H), h_l = layer_l(h_{l−1}), y = LN h_L (with the norm before)
+    Formula: h_0 = √H W x_t + P_t (W only where D is not H), h_l = layer_l(h_{l−1}), y = LN h_L (with the norm before)
     Shapes: x B T D, outputs B T H.
-    Source: Vaswani et al. (2017), section 3.1; the norm stands before each part, and x is not multiplied by √H: inputs
-    should be about as large as sines are.
+    Source: Vaswani et al. (2017), section 3.1; the norm stands before each part. Inputs should be of norm 1, about.
 
     >>> outputs, state = TransformerEncoder(3, 4, layers=2, heads=2)(Padded.full(torch.zeros(2, 5, 3)))
     >>> outputs.data.shape, state

@@ -44,7 +44,7 @@ class DecoderState(NamedTuple):
 class TransformerDecoder(nn.Module):
     """Layers in which every step looks at itself, at all steps before it, and at a source.
 
-    Formula: h_0 = W x_t + P_t (W only where D is not H), h_l = layer_l(h_{l−1}), y = LN h_L (with the norm before)
+    Formula: h_0 = √H W x_t + P_t (W only where D is not H), h_l = layer_l(h_{l−1}), y = LN h_L (with the norm before)
     Shapes: x R T D, outputs R T H; outputs of the encoder B S M, M is `memory`.
 
     `begin` gives the state before the first step; the source's keys and values are worked out there, once, and any

@@ -85,7 +85,10 @@ class TransformerLayer(nn.Module):
 
 
 class Entry(nn.Module):
-    """How inputs enter: W x_t where they are not as wide as the layers, plus what is added for their places."""
+    """How inputs enter: √H W x_t (W only where they are not as wide as the layers), and what is added for their places.
+
+    So inputs of norm 1, as embeddings are here, become about as large as sines are (Vaswani et al., 2017, section 3.4).
+    """
 
     def __init__(self, width: int, hidden: int, positions: PositionName, places: int) -> None:
         super().__init__()
@@ -97,6 +100,7 @@ class Entry(nn.Module):
     def forward(self, x: Tensor, places: Tensor | None) -> Tensor:
         """x (B T D) to B T H; places (B T or 1 T) are looked at where positions are added."""
         x = x if self.linear is None else self.linear(x)
+        x = x * x.shape[-1] ** 0.5
         return x if self.positions is None or places is None else self.positions(x, places)
 
     def turns(self, steps: int, width: int, like: Tensor) -> Turns | None:

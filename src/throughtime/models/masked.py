@@ -40,8 +40,7 @@ class MaskedModel(nn.Module):
         super().__init__()
         self.vocab, self.core, self.dropout = vocab, core, VariationalDropout(dropout)
         self.embedding = nn.Embedding(vocab + 1, core.width)
-        if tied:
-            nn.init.normal_(self.embedding.weight, std=core.width**-0.5)
+        nn.init.normal_(self.embedding.weight, std=core.width**-0.5)  # of norm 1, about, however wide
         weight = cast(nn.Parameter, self.embedding.weight) if tied else None
         self.head = Softmax(core.hidden, vocab + 1, tied=weight)
 

@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
 def model_of(recipe: Language, vocab: int) -> LanguageModel | MaskedModel:
     """A new model for a vocabulary of that size."""
+    from torch import nn
+
     if recipe.objective == "masked":
         from throughtime.models.masked import MaskedModel
 
         return MaskedModel(vocab, _of_both_sides(recipe), dropout=recipe.dropout, tied=recipe.tied)
     from throughtime.models.language import LanguageModel
 
-    return LanguageModel(vocab, _causal(recipe), dropout=recipe.dropout, tied=recipe.tied, cutoffs=recipe.adaptive)
+    core = _causal(recipe)
+    model = LanguageModel(vocab, core, dropout=recipe.dropout, tied=recipe.tied, cutoffs=recipe.adaptive)
+    if recipe.cell == "self-attention":
+        nn.init.normal_(model.embedding.weight, std=core.width**-0.5)  # of norm 1, about, as attention wants it
+    return model
 
 
 def _of_both_sides(recipe: Language) -> Core[Any]:
