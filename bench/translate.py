@@ -185,12 +185,12 @@ def decoding(model: TranslationModel, peer: Peer, parts: Sequence[Sentences]) ->
     peer.eval()
 
     def ours_greedy() -> list[Sequence[int]]:
-        with packed():
+        with packed(model):
             found = [greedy(model, part.source, rules=rules, longest=part.longest) for part in parts]
         return [one.tokens for batch in found for one in batch]
 
     def ours_beam(some: Sequence[Sentences]) -> list[Sequence[int]]:
-        with packed():
+        with packed(model):
             found = [beam(model, one.source, rules=rules, longest=one.longest, settings=settings) for one in some]
         return [best[0].tokens for batch in found for best in batch]
 

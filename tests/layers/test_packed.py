@@ -6,9 +6,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from throughtime.layers import packed as made
-from throughtime.layers.packed import packed
 
 WIDTH, DEPTH = 300, 130  # no multiples of any number of lanes
+
+
+@pytest.fixture(autouse=True)
+def _large(monkeypatch):
+    monkeypatch.setattr(made, "LARGE", 1)
+
+
+def packed():
+    """Of a model that is taken to be large."""
+    return made.packed(nn.Linear(1, 1))
 
 
 @pytest.fixture
@@ -115,3 +124,10 @@ def test_two_threads_share_the_columns(monkeypatch):
         alone = F.linear(x, weight, bias)
         monkeypatch.setattr(made.launch, "threads", lambda: 2)
         assert torch.equal(F.linear(x, weight, bias), alone)
+
+
+def test_a_small_model_is_left_to_torch(monkeypatch, counted):
+    monkeypatch.setattr(made, "LARGE", 3)
+    with torch.no_grad(), packed():
+        F.linear(torch.randn(3, DEPTH), weights()[0])
+    assert counted == []

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from throughtime.kernels import build, launch, product
 from throughtime.kernels.vector import host_lanes
 
+LARGE = 2**21  # weights of a model, below which what is gained is lost by looking at every call of torch
 LEAST = 2**15  # numbers of a weight, below which torch's product is as fast
 MANY = 1024  # rows, from which it is too
 PARALLEL = 2**21  # multiplications, below which a second thread costs more than it gives
@@ -26,22 +27,23 @@ KINDS = {torch.float32: "float32", torch.float64: "float64"}
 
 
 @contextmanager
-def packed() -> Iterator[None]:
-    """Products of few rows with parameters are fast in here, on the CPU and without gradients.
+def packed(model: nn.Module) -> Iterator[None]:
+    """Products of few rows with parameters are fast in here, on the CPU and without gradients, if the model is large.
 
     A weight is packed when it is met first and when it was changed in place; behind autograd's back, through
     `weight.data`, it must not be changed in here. Inside of another one the outer one's weights are used.
 
     A row's result does not depend on the rows beside it, to the last bit, unless there are many of them.
 
-    >>> linear = nn.Linear(256, 256)
-    >>> with packed(), torch.no_grad():
-    ...     outputs = linear(torch.ones(3, 256))
-    >>> torch.allclose(outputs, linear(torch.ones(3, 256)), atol=1e-5)
+    >>> model = nn.Linear(2048, 1024)
+    >>> with packed(model), torch.no_grad():
+    ...     outputs = model(torch.ones(3, 2048))
+    >>> torch.allclose(outputs, model(torch.ones(3, 2048)), atol=1e-5)
     True
     """
     overrides: Any = torch.overrides
-    if any(isinstance(mode, _Packed) for mode in overrides._get_current_function_mode_stack()):
+    small = sum(parameter.numel() for parameter in model.parameters()) < LARGE
+    if small or any(isinstance(mode, _Packed) for mode in overrides._get_current_function_mode_stack()):
         yield
         return
     with _Packed():

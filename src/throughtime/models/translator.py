@@ -151,7 +151,7 @@ class Translator:
             raise ArgumentError(f"rows must be at least 1; got {rows}")
         sources = [self.read(line) for line in lines]
         found: list[list[Translation]] = [[Translation("", (), 0.0, 0.0, True)] for _ in lines]
-        with at_rest(self.model), packed():
+        with at_rest(self.model), packed(self.model):
             for places in _of_like_length(sources, rows):
                 kept = [place for place in places if lines[place].strip()]
                 if not kept:
@@ -197,7 +197,7 @@ class Translator:
         ranking = (search or self.search).ranking
         read, wanted = [self.read(line) for line in sources], [self.target_units.encode(line) for line in targets]
         scored: list[Translation | None] = [None] * len(read)
-        with at_rest(self.model), packed():
+        with at_rest(self.model), packed(self.model):
             for places in _of_like_length(read, ROWS):
                 source, forced = padded([read[i] for i in places]), [wanted[i].tolist() for i in places]
                 found = rescored(self.model, source, forced, end=self.target_units.end, ranking=ranking)
