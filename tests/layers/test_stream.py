@@ -104,6 +104,26 @@ def test_why_a_stream_is_slow_is_said_once():
     core.stream()
 
 
+class Empty(Recurrent):
+    """A core that carries a state of no numbers beside the cell's."""
+
+    def initial(self, batch):
+        return super().initial(batch), torch.zeros(batch, 0)
+
+    def step(self, x, state):
+        y, inner = super().step(x, state[0])
+        return y, (inner, state[1])
+
+
+def test_a_state_without_numbers_streams_in_torch():
+    core = Empty(GRU(3, 4)).eval()
+    with pytest.warns(PlainLoopWarning, match="a tensor without numbers"):
+        stream = core.stream(2)
+    x = torch.randn(2, 3)
+    torch.testing.assert_close(stream.step(x), core.step(x, core.initial(2))[0])
+    assert stream.state[1].shape == (2, 0)
+
+
 def test_what_does_not_fit_is_refused_with_what_came():
     core = Recurrent(GRU(3, 4))
     with pytest.raises(ArgumentError, match=r"evaluation; call core.eval\(\) first"):

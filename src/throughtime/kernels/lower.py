@@ -38,8 +38,10 @@ class Lowering:
         if tensor.dim() == 1:
             node = self.graph.spread(kind, which, element)
             self.values[number] = Rows((Piece(1, node),), flat=True)
-        elif tensor.dim() == 2:
+        elif tensor.dim() == 2 and tensor.shape[1]:
             self.values[number] = Rows((Piece(tensor.shape[1], self.graph.load(kind, which, element)),))
+        elif tensor.dim() == 2:
+            raise UntraceableError("a tensor without numbers (B 0) in z or the state")
         else:
             raise UntraceableError(f"a tensor of {tensor.dim()} dimensions in z or the state (a sweep has B and B W)")
 
