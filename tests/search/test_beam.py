@@ -122,12 +122,13 @@ def test_neither_the_size_of_a_batch_nor_its_order_matters(chances, how):
     for size, step in ((1, 1), (7, 1), (64, 1), (64, -1)):
         found = {}
         order = list(range(64))[::step]
-        for part in (order[at : at + size] for at in range(0, 64, size)):
+        for part in (order[at : at + size] for at in range(0, 64 if size > 1 else 16, size)):
             asked = {"rules": [rules[i] for i in part], "prefixes": [prefixes[i] for i in part]}
             asked["longest"] = [longest[i] for i in part]
             found |= dict(zip(part, beam(stepper, torch.tensor(part), **asked, settings=how), strict=True))
-        runs.append([found[source] for source in range(64)])
-    assert runs[0] == runs[1] == runs[2] == runs[3]
+        runs.append([found[source] for source in sorted(found)])
+    assert runs[0] == runs[1][:16]
+    assert runs[1] == runs[2] == runs[3]
 
 
 @settings(max_examples=8)
@@ -247,9 +248,14 @@ def test_a_coverage_penalty_needs_attention(chances):
     class Blind:
         start, step = chances().start, chances().step
 
+    class Looking(Blind):
+        def covered(self, state):
+            return torch.zeros(len(state.memory), 0)
+
     assert isinstance(Blind(), Stepper)
-    with pytest.raises(ArgumentError, match="a coverage penalty needs a model with attention: Blind has no `covered`"):
-        beam(Blind(), ALL, rules=Rules(end=0), longest=[3] * 8, settings=Beam(ranking=Ranking(coverage=0.1)))
+    for stepper in (Blind(), Looking()):
+        with pytest.raises(ArgumentError, match=r"a coverage penalty needs a model with attention, which .* has not"):
+            beam(stepper, ALL, rules=Rules(end=0), longest=[3] * 8, settings=Beam(ranking=Ranking(coverage=0.1)))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def likeliest(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     if vocab < LARGE or vocab < 4 * k * BLOCK:
         best = rows.topk(k)
         return best.values, best.indices
-    blocks = rows[:, :whole].unflatten(1, (-1, BLOCK))
+    blocks = rows[:, :whole].view(len(rows), -1, BLOCK)
     which = blocks.amax(2).topk(k).indices
     inside = blocks.gather(1, which[:, :, None].expand(-1, -1, BLOCK)).flatten(1)
     values, places = torch.cat((inside, rows[:, whole:]), 1).topk(k)

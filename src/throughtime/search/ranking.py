@@ -86,9 +86,9 @@ def coverage(stepper: Any, state: Any) -> Tensor:
 
     Raises `ArgumentError` for a stepper that cannot.
     """
-    if not hasattr(stepper, "covered"):
+    covered: Tensor | None = stepper.covered(state) if hasattr(stepper, "covered") else None
+    if covered is None or not covered.shape[-1]:
         raise ArgumentError(
-            f"a coverage penalty needs a model with attention: {type(stepper).__name__} has no `covered`; leave it at 0"
+            f"a coverage penalty needs a model with attention, which {type(stepper).__name__} has not; leave it at 0"
         )
-    covered: Tensor = stepper.covered(state)
     return covered
