@@ -49,7 +49,7 @@ def test_every_cell_trains_and_speaks(tiny, tmp_path, cell):
         {"accumulate": 4},
         {"tied": True, "embedding": 12},
         {"dropout": 0.0, "layers": 1},
-        {"cell": "self-attention", "heads": 2, "context": 7},
+        {"cell": "self-attention", "heads": 2, "context": 7, "layers": 1},
         {"cell": "self-attention", "heads": 3, "positions": "sinusoidal", "context": 16, "tied": True},
         {"cell": "self-attention", "layers": 1, "heads": 1, "positions": "learnt", "accumulate": 2},
         {"cell": "self-attention", "heads": 1, "positions": "none", "context": 1, "unit": "word", "steps": 4},
@@ -320,8 +320,7 @@ def test_what_is_no_run_is_refused(tmp_path, name):
     "options",
     [
         {"cell": "gru"},
-        {"cell": "self-attention", "heads": 2},
-        {"cell": "self-attention", "heads": 2, "unit": "word", "tied": True, "steps": 5, "accumulate": 2},
+        {"cell": "self-attention", "heads": 2, "unit": "word", "tied": True, "steps": 5, "accumulate": 2, "layers": 1},
         {"tied": True, "unit": "byte", "layers": 1},
     ],
     ids=str,
