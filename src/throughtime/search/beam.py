@@ -139,17 +139,17 @@ class _Search:
         proposed = self._propose(log_probabilities)
         if bool(torch.isnan(proposed.totals.sum() + proposed.ends.sum())):
             raise DivergedError("the model's probabilities are not numbers: its weights are too large or broken")
-        limit = self.allowed.longest.repeat_interleave(self.settings.groups)
+        limit = self._of_beams(self.allowed.longest)
         chosen = self._choose(proposed, limit)
         coverage = None if covered is None else self.settings.ranking.covering(covered).view_as(proposed.ends)
-        ended, at_limit = chosen.ended, (limit == self.time)[:, None]
+        ended, total, beams = chosen.ended, proposed.totals.gather(1, chosen.places), self._beams()
         if self.time >= self.allowed.first_limit:
+            at_limit = (limit == self.time)[:, None]
             ended = ended | (at_limit & (proposed.ends > -torch.inf))
-        beams = self._beams()
+            total = total.masked_fill(at_limit, -torch.inf)
         if bool(ended.any()):
             scores = self._scores(proposed.ends, coverage).masked_fill(~ended, -torch.inf)
             self.ended.add(beams, self.time, scores, proposed.ends, chosen.ended)
-        total = proposed.totals.gather(1, chosen.places).masked_fill(at_limit, -torch.inf)
         done = self._are_done(beams, total, limit)
         total = total.masked_fill(done[:, None], -torch.inf)
         if watch is not None:
@@ -183,7 +183,10 @@ class _Search:
 
     def _are_done(self, beams: Tensor, total: Tensor, limit: Tensor) -> Tensor:
         """Which beams nothing can come of: enough have ended, nothing goes on, or a bound proves the rest useless."""
-        bound = self.settings.ranking.bound(total.amax(1), limit)  # -inf where nothing goes on
+        best = total.amax(1)
+        if not self.ended.some:
+            return best == -torch.inf
+        bound = self.settings.ranking.bound(best, limit)  # -inf where nothing goes on
         return (self.ended.count(beams) >= self.part) | (self.ended.least(beams) >= bound)
 
     def _go_on(
@@ -198,7 +201,7 @@ class _Search:
         leaving = done.view(-1, self.settings.groups).all(1)
         if bool(leaving.any()):
             groups = (~leaving).nonzero()[:, 0]
-            staying = (~leaving).repeat_interleave(self.settings.groups)
+            staying = self._of_beams(~leaving)
             rows, tokens, total = rows[staying], tokens[staying], total[staying]
             self.alive, self.allowed = self.alive[groups], self.allowed.take(groups)
         self.total, self.time = total, self.time + 1
@@ -209,7 +212,13 @@ class _Search:
     def _beams(self) -> Tensor:
         """The numbers of the beams that are still searched."""
         groups = self.settings.groups
+        if groups == 1:
+            return self.alive
         return (self.alive[:, None] * groups + torch.arange(groups, device=self.alive.device)).flatten()
+
+    def _of_beams(self, of_sources: Tensor) -> Tensor:
+        """What sources have, for each of their beams."""
+        return of_sources if self.settings.groups == 1 else of_sources.repeat_interleave(self.settings.groups)
 
     def _scores(self, log_probabilities: Tensor, coverage: Tensor | None) -> Tensor:
         """What these would score if they ended after the symbols said so far."""

@@ -14,13 +14,14 @@ class Ended:
         self._best = torch.full((3, beams, keep), -torch.inf, dtype=torch.float64, device=device)
         self._count = torch.zeros(beams, dtype=torch.int64, device=device)
         self._width = width
+        self.some = False  # whether any has ended
 
     def add(self, beams: Tensor, time: int, scores: Tensor, log_probabilities: Tensor, finished: Tensor) -> None:
         """What ended in some beams after `time` symbols; a score of -inf is of one that did not.
 
         Shapes: beams n; the others n w, a column for each row of a beam.
         """
-        ends = scores > -torch.inf
+        ends, self.some = scores > -torch.inf, True
         places = 2 * (time * self._width + torch.arange(scores.shape[1], device=scores.device)) + finished
         new = torch.stack((scores, log_probabilities.double(), places.double()))
         both = torch.cat((self._best[:, beams], new), 2)
