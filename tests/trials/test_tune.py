@@ -376,3 +376,9 @@ def test_what_was_found_is_the_recipe_that_was_tried(application, given):
 
 def test_language_models_are_searched_without_parts(text):
     assert [one.name for one in searched(Language(text=text), {"hidden"})][:2] == ["cell", "layers"]
+
+
+def test_units_that_must_part_into_heads_are_not_searched():
+    assert Whole("hidden", 64, 512).within(lambda units: units % 4 == 0) is None
+    found = searched(Language(text="x", cell="self-attention"), ["cell"])
+    assert [one.name for one in found] == ["layers", "dropout", "learning_rate"]
