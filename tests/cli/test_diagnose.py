@@ -17,6 +17,11 @@ QUICK = ("--widths", "1", "--alphas", "0")
 GOLDEN = Path(__file__).parents[1] / "golden" / "format-1"
 
 
+def short(translator, symbols):
+    """A limit, for what is hardly trained comes to no end."""
+    return 4 + symbols
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A run that has learned next to nothing, and beside it pairs to judge it by."""
@@ -26,14 +31,16 @@ def home(tmp_path_factory):
     (folder / "x").write_text("a b\nb\n")
     (folder / "y").write_text("ba\nb\n")
     settings = {"unit": "character", "hidden": 4, "embedding": 4, "tokens": 120, "epochs": 1, "beam": 2, "seed": 3}
-    list(fit(Translate(pairs=folder / "train.tsv", valid_pairs=folder / "test.tsv", **settings), folder / "run"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Translator, "limit", short)
+        list(fit(Translate(pairs=folder / "train.tsv", valid_pairs=folder / "test.tsv", **settings), folder / "run"))
     return folder
 
 
 @pytest.fixture
 def ask(home, capsys, monkeypatch):
     monkeypatch.chdir(home)
-    monkeypatch.setattr(Translator, "limit", lambda _, symbols: 4 + symbols)  # what is hardly trained comes to no end
+    monkeypatch.setattr(Translator, "limit", short)
 
     def asked(*words):
         status = run(["diagnose", "run", *words])

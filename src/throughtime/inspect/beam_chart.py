@@ -163,12 +163,10 @@ def verdict(tree: BeamTree) -> str:
         here, last = tree.reference[tree.fell].log_probability, _last_kept(tree, tree.fell)
         beside = "" if last is None else f" beside {_signed(last)} of the last that was kept"
         told = f"The reference fell off the beam {where}, with log P {_signed(here)}{beside}"
-    whose = (
-        "higher than the translation: the search's fault"
-        if wanted.score > found.score
-        else ("no higher than the translation: the model's fault")
+    more, whose = ("higher", "search") if wanted.score > found.score else ("no higher", "model")
+    return (
+        f"{told}. At its end it has {ends}, {more} than the translation's {_signed(found.score)}: the {whose}'s fault."
     )
-    return f"{told}. At its end it has {ends}, {whose}."
 
 
 def _last_kept(tree: BeamTree, time: int) -> float | None:

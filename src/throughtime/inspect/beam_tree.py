@@ -32,7 +32,7 @@ NAMES: dict[Kind, str] = {
     "pruned": "pruned",
 }
 # Inches.
-WIDTH, NARROW = 13.0, 9.2  # of a page, at most and at least
+WIDTH, NARROW = 13.0, 9.5  # of a page, at most and at least
 EDGE, CELL, ROW, GAP, HEAD, LINE = 0.35, 0.34, 0.42, 0.36, 0.36, 0.2
 NARROWEST, WIDEST = 0.8, 1.6  # of a box
 TOKEN, NUMBER, TEXT = 8.5, 6.2, 9.5  # points
@@ -156,7 +156,8 @@ def _draw_band(sheet: _Sheet, band: int, times: range) -> None:
     for time in times:
         x, y = sheet.at(band, Place(time, 0))
         told = "begin" if time < 0 else f"length {time + 1}"
-        sheet.write(x + sheet.cell / 2, y + ROW / 2 + 0.12, told, size=7.5, ha="center", color=SOFT)
+        middle = x + sheet.cell / (1 if time < 0 else 2)
+        sheet.write(middle, y + ROW / 2 + 0.12, told, size=7.5, ha="center", color=SOFT)
     boxes = {place: box for place, box in sheet.chart.boxes.items() if place.time in times}
     for place, box in boxes.items():
         if box.parent is not None and box.parent.time in times:

@@ -119,16 +119,6 @@ def judge_translations(
     return TranslationScores(len(translations), exact, measures, buckets, long)
 
 
-def bleu_of(translations: Sequence[str], references: Sequence[str]) -> float:
-    """BLEU from 0 to 100, cased, by the tokens of 13a, of one reference each. Raises as `judge_translations` does.
-
-    >>> round(bleu_of(["a cat sat on the mat"], ["a cat sat on the mat"]), 6)
-    100.0
-    """
-    found = judge_translations(translations, [[reference] for reference in references], kinds=["bleu"])
-    return found.measures["bleu"].score
-
-
 def told(facts: Mapping[str, Any]) -> dict[str, str]:
     """The facts of `TranslationScores` for people.
 
