@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from throughtime.data.line_units import LineUnits
     from throughtime.models.translator import Translation, Translator
 
+LARGEST = 2**24  # pairs of units of a line and its translation, whose weights we are willing to hold
+
 
 def check_files(options: Any) -> None:
     """Refuses before any work what cannot be written."""
@@ -39,6 +41,7 @@ class Seen:
     def __init__(self, options: Any, translator: "Translator") -> None:
         self.options, self.translator = options, translator
         self.told: list[str] = []  # what could not be shown, in sentences
+        self.large = 0  # pairs with more weights than are held
         self.last, self.drawn = 0, options.picture is None
         self.wanted = any(path is not None for path in (options.alignments, options.page, options.picture))
         if self.wanted:
@@ -64,6 +67,10 @@ class Seen:
         at = self.options.line in (None, line.number) and not self.drawn
         if not (self.links or self.options.page or at):
             return
+        if len(self.translator.read(line.text)) * (len(translation.ids) + 1) > LARGEST:
+            self.large += 1
+            self.skip(line)
+            return
         alignment = self._aligned(line.text, translation.text)
         self._link(alignment)
         if self.options.page is not None:
@@ -74,11 +81,13 @@ class Seen:
             self._draw(alignment, line.number)
 
     def skip(self, line: Line) -> None:
-        """A line without a translation. Raises `DataError` where it is the one that was to be drawn."""
+        """A line with nothing to see. Raises `DataError` where it is the one that was to be drawn."""
         self.last = line.number
         self._link(None)
         if self.options.line == line.number:
-            raise DataError(f"line {line.number} has no translation to draw; choose another --line")
+            raise DataError(
+                f"line {line.number} has no translation, or one too long to be drawn; choose another --line"
+            )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -96,6 +105,8 @@ class Seen:
             self._finish()
 
     def _finish(self) -> None:
+        if self.large:
+            self.told.append(f"{self.large:,} lines are too long for their weights to be held; nothing is seen of them")
         if not self.drawn:
             wanted = f"no line {self.options.line}" if self.options.line else "no line with a translation"
             raise DataError(f"there is {wanted} to draw in {self.last:,} lines; choose another --line")

@@ -144,7 +144,7 @@ class _Maker:
             groups=given.groups,
             diversity=given.diversity,
             shortest=given.shortest,
-            longest=given.longest,
+            longest=given.longest or search.longest,
             forbidden=given.forbid,
             required=given.require,
             prefix=given.prefix,
@@ -180,7 +180,7 @@ class _Maker:
         """What went wrong, in sentences."""
         notes = []
         if self.cut:
-            limit = f"--longest {self.options.longest}" if self.options.longest else "the longest length"
+            limit = f"--longest {self.search.longest}" if self.search.longest else "the longest length"
             notes.append(f"{self.cut:,} translations were cut off at {limit}: raise --longest if they should go on")
         if self.none:
             notes.append(f"{self.none:,} lines have no translation that keeps to the rules; their rows are empty")
