@@ -28,6 +28,9 @@ KINDS = ("rouge1", "rouge2", "rougeL")
 COLUMNS = ("system", "options", "seed", "papers", *KINDS, "words", "cpu_seconds", "epochs", "valid_nats")
 
 
+LONGEST = 120  # symbols at which a search gives up: more than twice what nearly all summaries have
+
+
 class Paper(NamedTuple):
     """An abstract by its sentences, and the summaries that people wrote."""
 
@@ -96,16 +99,19 @@ def main() -> None:
     parser.add_argument("--settings", default="", help="options of train translate besides --preset summary")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--valid", type=int, help="papers to validate on, the first ones: all are translated there")
+    parser.add_argument("--most", type=int, help="papers that are judged, the first ones")
     parser.add_argument("--choose", action="store_true", help="judge the validation part: settings are chosen by it")
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.home.mkdir(parents=True, exist_ok=True)
-    for part in ("train", "dev"):
-        write(options.home / f"{part}.jsonl", papers(options.data / f"{part}.jsonl"))
-    some, source = papers(options.data / f"{'dev' if options.choose else 'test'}.jsonl"), options.home / "source.txt"
+    write(options.home / "train.jsonl", papers(options.data / "train.jsonl"))
+    write(options.home / "dev.jsonl", papers(options.data / "dev.jsonl")[: options.valid])
+    some = papers(options.data / f"{'dev' if options.choose else 'test'}.jsonl")[: options.most]
+    source = options.home / "source.txt"
     source.write_text("".join(" ".join(one.source) + "\n" for one in some), encoding="utf-8")
     facts = trained(options.home, options)
-    said = throughtime("translate", str(options.home / "run"), str(source)).splitlines()
+    said = throughtime("translate", str(options.home / "run"), str(source), "--longest", str(LONGEST)).splitlines()
     rows = [
         {"system": "the first sentence", **judged([one.source[0] for one in some], some)},
         {"system": "the best sentence", **judged([ceiling(one) for one in some], some)},
