@@ -132,6 +132,11 @@ class Translator:
 
         return self._made(lines, searched, search.longest, rows)
 
+    def best(self, lines: Sequence[str], search: Search | None = None) -> list[Translation]:
+        """The best translation of each line; where nothing is possible, an empty one that has no end."""
+        nothing = Translation("", (), -math.inf, -math.inf, False)
+        return [found[0] if found else nothing for found in self.translate(lines, search)]
+
     def sample(
         self, lines: Sequence[str], settings: Sampling, search: Search | None = None, *, rows: int = ROWS
     ) -> list[list[Translation]]:

@@ -147,7 +147,7 @@ def score(recipe: Translate, translator: Translator, data: TranslateData, *, qui
     """
     part = data.valid.thinned(QUICK_PAIRS) if quick else data.valid
     tally = translator.nats(data.valid.source_ids, data.valid.target_ids)
-    found = [best for best, *_ in translator.translate(part.sources, recipe.search(width=1 if quick else recipe.beam))]
+    found = translator.best(part.sources, recipe.search(width=1 if quick else recipe.beam))
     texts = [one.text for one in found]
     exact = exact_share(part.sources, texts, part.targets)
     bleu = None

@@ -29,9 +29,9 @@ LEFT_OUT = {
 def translations(recipe: Translate, translator: Translator, data: TranslateData, *, final: bool) -> str:
     """A few held-out lines, what is made of them, and what should be."""
     part = data.valid.thinned(10 if final else 3)
-    found = translator.translate(part.sources, recipe.search(width=recipe.beam if final else 1))
+    found = translator.best(part.sources, recipe.search(width=recipe.beam if final else 1))
     lines = []
-    for source, (best, *_), target in zip(part.sources, found, part.targets, strict=True):
+    for source, best, target in zip(part.sources, found, part.targets, strict=True):
         verdict = "" if best.text == target else f"   (truly: {shorten(target, SHOWN)})"
         lines.append(f"{shorten(source, SHOWN)} → {shorten(best.text, SHOWN)}{verdict}")
     return "\n".join(lines)

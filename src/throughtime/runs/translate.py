@@ -114,7 +114,7 @@ def evaluate(home: Path, recipe: Translate, asked: Asked) -> Judged:
     search = replace(translator.search, width=asked.beam or recipe.beam)
     search = search if asked.alpha is None else replace(search, alpha=asked.alpha)
     began = time.perf_counter()
-    found = [best for best, *_ in translator.translate(pairs.sources, search)]
+    found = translator.best(pairs.sources, search)
     seconds = time.perf_counter() - began
     texts, sources = [one.text for one in found], [translator.read(line) for line in pairs.sources]
     lengths = [len(ids) - 1 for ids in sources]
@@ -144,7 +144,14 @@ def _by_source(translator: Translator, pairs: Pairs, texts: list[str]) -> dict[s
     for source, target in zip(pairs.sources, pairs.targets, strict=True):
         wanted[source].append(_symbols(units, target))
     scores = edit_scores([_symbols(units, text) for text in said.values()], list(wanted.values()))
-    return {"sources": scores.items, "exact": scores.right / scores.items, "symbol_error_rate": scores.rate}
+    wrong = scores.wrong_interval()
+    return {
+        "sources": scores.items,
+        "exact": scores.right / scores.items,
+        "exact_interval": wrong and [1 - end for end in reversed(wrong)],
+        "symbol_error_rate": scores.rate,
+        "symbol_error_interval": scores.rate_interval(),
+    }
 
 
 def _symbols(units: LineUnits, line: str) -> tuple[str, ...]:
