@@ -217,7 +217,7 @@ def test_pairs_that_changed_are_not_judged_by(translate, tmp_path):
     recipe = translate(pairs=path)
     trained(recipe, tmp_path / "run", 1)
     written(tmp_path, [*PAIRS, ("a", "c")])
-    with pytest.raises(RunError, match="was changed since .* give evaluate --pairs FILE"):
+    with pytest.raises(RunError, match=r"was changed since .* give evaluate --pairs FILE"):
         application_of(recipe).evaluate(tmp_path / "run", recipe, Asked())
     with pytest.raises(RunError, match="train_sha256"):
         trained(recipe, tmp_path / "run")

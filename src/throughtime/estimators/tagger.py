@@ -49,7 +49,7 @@ class SequenceTagger(RunEstimator):
         self,
         *,
         head: Literal["softmax", "crf"] = RECIPE.head,
-        core: CellName = RECIPE.core,
+        core: CellName | Literal["self-attention"] = RECIPE.core,
         hidden: int = RECIPE.hidden,
         layers: int = RECIPE.layers,
         both: bool = RECIPE.both,
