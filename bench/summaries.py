@@ -39,9 +39,12 @@ class Paper(NamedTuple):
 
 
 def papers(path: Path) -> list[Paper]:
-    found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    plain = [([" ".join(text.split()) for text in one[name]] for name in ("source", "target")) for one in found]
-    return [Paper(*([text for text in texts if text] for texts in one)) for one in plain]
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        one = json.loads(line)
+        source, targets = ([" ".join(text.split()) for text in one[name]] for name in ("source", "target"))
+        found.append(Paper([text for text in source if text], [text for text in targets if text]))
+    return found
 
 
 def write(path: Path, some: list[Paper]) -> None:
