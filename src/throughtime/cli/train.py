@@ -45,10 +45,9 @@ def command(words: list[str]) -> int:
     options_type = recipe_options(application, settings, extra)
     options_type.__doc__ = f"{_first_line(application)}\n\nRerunning the same command resumes."
     options = parse(options_type, words[1:], f"train {words[0]}")
-    given = application.model_fields.keys() & {*said(options_type, words[1:]), *settings}  # the recipe decides the rest
-    return _train(
-        make_recipe(application, {name: getattr(options, name) for name in given}), options.out, as_json=options.json
-    )
+    typed = (said(options_type, words[1:]) | settings.keys()) & application.model_fields.keys() - {APPLICATION}
+    recipe = make_recipe(application, {name: getattr(options, name) for name in typed})  # which decides the rest
+    return _train(recipe, options.out, as_json=options.json)
 
 
 def _first_line(documented: type[Any]) -> str:
