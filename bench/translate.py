@@ -83,8 +83,8 @@ def peer_of(model: TranslationModel) -> Peer:
     """The peer with the model's weights."""
     core, decoder = model.encoder.core, model.decoder
     source, target = model.encoder.reader.embedding, model.target.embedding
-    hidden, width = decoder.core.hidden, target.embedding_dim
-    peer = Peer(source.num_embeddings, target.num_embeddings, width=width, hidden=hidden)
+    sizes = {"width": target.embedding_dim, "hidden": decoder.core.hidden, "readout": decoder.hidden}
+    peer = Peer(source.num_embeddings, target.num_embeddings, **sizes)
     pairs = [(peer.source, source), (peer.target, target), (peer.head, model.head), (peer.join, decoder.join)]
     pairs += [(peer.bridge, model.encoder.bridge.linear), (peer.keys, decoder.attend.scores[0].key)]
     for theirs, ours in pairs:
@@ -246,7 +246,7 @@ def sized(options: argparse.Namespace, hidden: int, vocab: int) -> list[dict[str
     model, learning = model_of(hidden, vocab), model_of(hidden, vocab)
     sources, targets = made(options.sentences, vocab, seed=1)
     parts = batched([torch.from_numpy(ids).long() for ids in sources], list(map(len, targets)))
-    tasks = {"training": training(learning, peer_of(learning), options.tokens, 2 if options.quick else 8)}
+    tasks = {"training": training(learning, peer_of(learning), options.tokens, 2 if options.quick else 4)}
     tasks |= decoding(model, peer_of(model), parts)
     sizes = {"data": "made", "hidden": hidden, "vocab": vocab}
     return [sizes | row for task, calls in tasks.items() for row in measured(task, calls, options.rounds)]
@@ -267,6 +267,8 @@ def asked(options: argparse.Namespace) -> list[dict[str, Any]]:
 def measured(task: str, calls: dict[str, Call], rounds: int) -> list[dict[str, Any]]:
     """A row for each contender."""
     found = in_turns(calls, rounds)
+    done = {name: one.done for name, one in found.items()}
+    assert max(done.values()) <= 1.05 * min(done.values()), f"{task}: these do not do the same: {done}"
     rates = {name: one.done / one.seconds for name, one in found.items()}
     return [
         {

@@ -29,15 +29,15 @@ class Memory(NamedTuple):
 class Peer(nn.Module):
     """p(y | x) = Π_t softmax(W tanh(U [c_t; s_t]))."""
 
-    def __init__(self, sources: int, targets: int, *, width: int, hidden: int) -> None:
+    def __init__(self, sources: int, targets: int, *, width: int, hidden: int, readout: int) -> None:
         super().__init__()
         self.source, self.target = nn.Embedding(sources, width), nn.Embedding(targets, width)
         self.encoder = nn.GRU(width, hidden, batch_first=True, bidirectional=True)
         self.bridge = nn.Linear(2 * hidden, hidden)
         self.decoder = nn.GRU(width, hidden, batch_first=True)
         self.keys = nn.Linear(2 * hidden, hidden, bias=False)
-        self.join = nn.Linear(3 * hidden, hidden, bias=False)
-        self.head = nn.Linear(hidden, targets)
+        self.join = nn.Linear(3 * hidden, readout, bias=False)
+        self.head = nn.Linear(readout, targets)
         self.end = targets - 1
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, Tensor]:
@@ -50,7 +50,7 @@ class Peer(nn.Module):
         return Memory(self.keys(values), values, beyond), state[None]
 
     def decode(self, ids: Tensor, state: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Of ids B T: what the head sees (B T H), and the state after them."""
+        """Of ids B T: what the head sees (B T R), and the state after them."""
         queries, state = self.decoder(self.target(ids), state)
         scores = torch.bmm(queries, memory.keys.transpose(1, 2))
         weights = torch.softmax(scores.masked_fill(memory.beyond[:, None], -torch.inf), -1)
