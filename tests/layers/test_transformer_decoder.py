@@ -5,6 +5,7 @@ from throughtime import Padded, tree
 from throughtime.errors import ArgumentError
 from throughtime.layers import Design, TransformerDecoder
 from throughtime.layers.check import exact
+from throughtime.layers.self_attention import CrossAttention
 
 POSITIONS = ["sinusoidal", "learnt", "rotary", "none"]
 
@@ -138,3 +139,23 @@ def test_what_does_not_fit_is_refused():
         core(batch(4, 2))
     with pytest.raises(ArgumentError, match="a decoder has no resets: give every target a row, with its source"):
         core(batch(3, 2), None, torch.zeros(1, 2, dtype=torch.bool))
+
+
+def test_weights_are_worked_out_where_they_are_asked_for_alone(monkeypatch):
+    core, inputs, source = decoder().train(), batch(3, 4, 2), batch(5, 3, 2)
+    counting, plain = core.begin(source, None), core.begin(source, None, counted=False)
+    whole, _ = core(inputs, counting)
+    weights = core.attention(inputs, plain)
+    torch.testing.assert_close(weights, core.attention(inputs, counting))
+
+    def refused(*_):
+        raise AssertionError("by hand")
+
+    monkeypatch.setattr(CrossAttention, "weighted", refused)
+    outputs, after = core(inputs, plain)
+    torch.testing.assert_close(outputs.data, whole.data)
+    core.step(inputs.data[:, 0], after)
+    with pytest.raises(ArgumentError, match="does not count what is looked at: begin it with counted=True"):
+        core.covered(after)
+    with pytest.raises(AssertionError, match="by hand"):
+        core.step(inputs.data[:, 0], counting)

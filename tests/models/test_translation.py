@@ -153,7 +153,7 @@ def test_what_is_covered_past_a_source_is_whole():
     _, state = model.start(batch().source)
     covered = model.covered(state)
     torch.testing.assert_close(covered[1, 2:], torch.ones(3, dtype=covered.dtype))
-    assert float(covered[1, :2].sum()) == pytest.approx(1)
+    assert covered[1, :2].sum().item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("encoder", "wanted"), [(GRU, 8), (LSTM, 16)])

@@ -81,8 +81,11 @@ class Attentive(nn.Module):
         width = 0 if self.attend is None else self.attend.values
         return self.begin(Padded.full(weight.new_zeros(batch, 0, width)), self.core.initial(batch))
 
-    def begin(self, outputs: Padded, inner: Any) -> AttentiveState:
-        """The state before the first step, over an encoder's outputs (B S W), with that of the core (B' rows)."""
+    def begin(self, outputs: Padded, inner: Any, *, counted: bool = True) -> AttentiveState:
+        """The state before the first step, over an encoder's outputs (B S W), with that of the core (B' rows).
+
+        What is looked at is counted in any case: its weights are worked out.
+        """
         device = outputs.data.device
         rows = next((len(leaf) for _, leaf in tree.leaves(inner)), len(outputs.data))
         at = torch.zeros(rows, dtype=torch.int64, device=device)

@@ -37,7 +37,7 @@ class DecoderState(NamedTuple):
 
     layers: tuple[KeysValues, ...]  # R N P d, the newest last; P grows
     filled: Int[Tensor, " R"]  # how many of the P hold a step
-    covered: Float[Tensor, "R S"]  # the sum so far of the weights, a mean over heads
+    covered: Float[Tensor, "R S"] | None  # the sum so far of the weights, a mean over heads, where it is counted
     memory: Shared  # of Looked
 
 
@@ -49,7 +49,8 @@ class TransformerDecoder(nn.Module):
 
     `begin` gives the state before the first step; the source's keys and values are worked out there, once, and any
     number of hypotheses looks at them without a copy. The weights that are told are those of the last layer but one,
-    or of the only one, which align best.
+    or of the only one, which align best. Weights are worked out for `attention`, and where they are counted for
+    `covered`; all else goes by torch's `scaled_dot_product_attention`, which does not tell them.
 
     Source: Vaswani et al. (2017), section 3.1, as in `TransformerEncoder`. Which layer aligns: Garg et al. (2019),
     "Jointly Learning to Align and Translate with Transformer Models", section 3.
@@ -91,15 +92,19 @@ class TransformerDecoder(nn.Module):
         width = self.source.in_features if isinstance(self.source, nn.Linear) else self.hidden
         return self.begin(Padded.full(weight.new_zeros(batch, 0, width)), None)
 
-    def begin(self, outputs: Padded, inner: Any) -> DecoderState:
-        """The state before the first step, from an encoder's outputs (B S M); `inner` is of recurrent cores."""
+    def begin(self, outputs: Padded, inner: Any, *, counted: bool = True) -> DecoderState:
+        """The state before the first step, from an encoder's outputs (B S M); `inner` is of recurrent cores.
+
+        `counted` is whether steps count what they look at, as `covered` tells it.
+        """
         batch, places, _ = outputs.data.shape
         x, mask = self.source(outputs.data), outputs.mask
         looked = tuple(cast(CrossAttention, layer.multihead_attn).memory(x, mask) for layer in self._each())
         nothing = x.new_zeros(batch, self.heads, 0, self.hidden // self.heads)
         none = torch.zeros(batch, dtype=torch.int64, device=x.device)
         layers = tuple(KeysValues(nothing, nothing) for _ in looked)
-        return DecoderState(layers, none, x.new_zeros(batch, places), Shared(Looked(looked, mask)))
+        covered = x.new_zeros(batch, places) if counted else None
+        return DecoderState(layers, none, covered, Shared(Looked(looked, mask)))
 
     def forward(
         self, inputs: Padded, state: DecoderState | None = None, resets: Tensor | None = None
@@ -107,23 +112,30 @@ class TransformerDecoder(nn.Module):
         """All steps at once, after those of the state. Raises `ArgumentError` for resets: a target has its source."""
         if resets is not None:
             raise ArgumentError("a decoder has no resets: give every target a row, with its source")
-        outputs, state, _ = self._run(inputs, self.initial(len(inputs.data)) if state is None else state)
+        state = self.initial(len(inputs.data)) if state is None else state
+        outputs, state, _ = self._run(inputs, state, weighted=state.covered is not None)
         return outputs, state
 
     def step(self, x: Float[Tensor, "R D"], state: DecoderState) -> tuple[Float[Tensor, "R H"], DecoderState]:
         """One step, on x (R D)."""
-        outputs, state, _ = self._run(Padded.full(x[:, None]), state)
+        outputs, state = self(Padded.full(x[:, None]), state)
         return outputs.data[:, 0], state
 
     def attention(self, inputs: Padded, state: DecoderState) -> Float[Tensor, "R T N S"]:
         """How much each step looks at each place of its source, by each head; zero past a length."""
-        return self._run(inputs, state)[2]
+        return self._run(inputs, state, weighted=True)[2]
 
     def covered(self, state: DecoderState) -> Float[Tensor, "R S"]:
-        """How much all steps so far have looked at each place, as a mean over heads; one past a length."""
+        """How much all steps so far have looked at each place, as a mean over heads; one past a length.
+
+        Raises `ArgumentError` for a state that began without counting.
+        """
+        if state.covered is None:
+            raise ArgumentError("this state does not count what is looked at: begin it with counted=True")
         return whole_past(state.covered, state.memory.content.mask)
 
-    def _run(self, inputs: Padded, state: DecoderState) -> tuple[Padded, DecoderState, Tensor]:
+    def _run(self, inputs: Padded, state: DecoderState, *, weighted: bool) -> tuple[Padded, DecoderState, Tensor]:
+        """Outputs, the state after them, and the weights that are told, if they are wanted; else nothing."""
         check_inputs(self, inputs)
         went, memory = Went.of(inputs), cast(Looked, state.memory.content)
         past = state.layers[0].keys.shape[2]
@@ -132,13 +144,14 @@ class TransformerDecoder(nn.Module):
         after, weights = [], x.new_zeros(())
         for number, (layer, kept) in enumerate(zip(self._each(), state.layers, strict=True)):
             x, line = layer.attend(x, kept, sight)
-            x, told = layer.cross(x, memory.layers[number], memory.mask, weighted=number == self.told)
+            told = weighted and number == self.told
+            x, looked = layer.cross(x, memory.layers[number], memory.mask, weighted=told)
             x = layer.feed(x)
-            weights = weights if told is None else told
+            weights = weights if looked is None else looked
             after.append(went.kept(line, past + went.longest))
-        if not went.full:
+        if weighted and not went.full:
             weights = weights * inputs.mask[:, :, None, None]
-        covered = state.covered + weights.mean(2).sum(1)
+        covered = None if state.covered is None else state.covered + weights.mean(2).sum(1)
         new = DecoderState(tuple(after), went.since(state.filled), covered, state.memory)
         return inputs.replace(self.norm(x)).zeroed(), new, weights
 

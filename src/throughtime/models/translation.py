@@ -19,8 +19,11 @@ from throughtime.tally import Tally
 class Decoder(Core[Any], Protocol):
     """A core that reads what an encoder gave: it begins with it, and can tell where it looked."""
 
-    def begin(self, outputs: Padded, inner: Any) -> Any:
-        """The state before the first step, from an encoder's outputs and the first state of what is recurrent."""
+    def begin(self, outputs: Padded, inner: Any, *, counted: bool = True) -> Any:
+        """The state before the first step, from an encoder's outputs and the first state of what is recurrent.
+
+        `counted` is whether `covered` will be asked for.
+        """
         ...
 
     def attention(self, inputs: Padded, state: Any) -> Float[Tensor, "B T N S"]:
@@ -128,7 +131,7 @@ class TranslationModel(nn.Module):
     def loss(self, batch: PairBatch, state: None = None) -> tuple[Tally, None]:
         """The nats of the targets and their ends, each given all before it. Nothing is carried on."""
         read, predicted = self._shifted(batch.target)
-        begun = self.decoder.begin(*self.encoder(batch.source))
+        begun = self.decoder.begin(*self.encoder(batch.source), counted=False)
         if self.training and self.feedback:
             read = self._fed_back(read, begun)
         if isinstance(self.decoder, Explorer) and self.decoder.reinforced:
