@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.pair_batches import POOL, PairBatches, pairs_in_order
+from throughtime.data.pair_batches import POOL, PairBatches, pairs_in_order, shifted
 from throughtime.errors import ArgumentError, DataError
+from throughtime.padded import Padded
 from throughtime.train.descend import Batch
 from throughtime.train.descend import Batches as Trainable
 
@@ -155,3 +156,11 @@ def test_in_order_gives_all_pairs_and_the_places_to_put_answers(tokens):
 def test_what_does_not_fit_is_refused_with_what_came(construct, kind, message):
     with pytest.raises(kind, match=message):
         construct()
+
+
+def test_what_is_shifted_never_scores_the_end_twice_nor_padding():
+    padded = Padded(torch.tensor([[1, 2, 3, 0], [6, 6, 6, 6], [7, 7, 6, 6]]), torch.tensor([4, 0, 2]))
+    read, predicted = shifted(padded, 8)
+    assert read.data.tolist() == [[8, 1, 2, 3, 0], [8, 0, 0, 0, 0], [8, 7, 7, 0, 0]]
+    assert predicted.tolist() == [[1, 2, 3, 0, 8], [8, -1, -1, -1, -1], [7, 7, 8, -1, -1]]
+    assert read.lengths.tolist() == [5, 1, 3]

@@ -6,7 +6,7 @@ from torch import nn
 
 from throughtime import layers
 from throughtime.cells import GRU, LSTM
-from throughtime.data.pair_batches import PairBatch
+from throughtime.data.pair_batches import PairBatch, shifted
 from throughtime.errors import ArgumentError
 from throughtime.heads import Softmax
 from throughtime.models.translation import Decoder, Encoder, Reader, TranslationModel
@@ -103,7 +103,7 @@ def test_smoothing_dropout_and_feedback_are_of_training_alone():
 
 def test_the_decoder_reads_what_it_drew_as_often_as_it_is_told():
     model = recurrent(feedback=0.25).train()
-    read, _ = model._shifted(Padded.full(torch.full((4, 500), 3)))
+    read, _ = shifted(Padded.full(torch.full((4, 500), 3)), END)
     nn.init.zeros_(model.head.weight)
     with torch.no_grad():
         model.head.bias.fill_(-torch.inf)
@@ -121,13 +121,6 @@ def test_a_symbol_that_is_dropped_is_not_seen_and_the_others_are_the_larger_for_
     assert bool((seen == seen[..., :1]).all())
     assert sorted(seen[..., 0].unique().tolist()) == [0.0, pytest.approx(1 / 0.6)]
     assert (seen == 0).double().mean() == pytest.approx(0.4, abs=0.03)
-
-
-def test_the_end_is_never_scored_twice_nor_padding():
-    read, predicted = recurrent()._shifted(ids(LINES[1]))
-    assert read.data.tolist() == [[END, 1, 2, 3, 0], [END, 0, 0, 0, 0], [END, 7, 7, 0, 0]]
-    assert predicted.tolist() == [[1, 2, 3, 0, END], [END, -1, -1, -1, -1], [7, 7, END, -1, -1]]
-    assert read.lengths.tolist() == [5, 1, 3]
 
 
 @pytest.mark.parametrize("name", ["recurrent", "deep, with feeding", "self-attention"])
@@ -188,5 +181,6 @@ def test_places_that_are_drawn_learn_from_what_comes_of_them():
     torch.manual_seed(4)
     value = model.loss(batch())[0].total
     torch.manual_seed(4)
-    outputs, _ = model.decoder(model.target(model._shifted(batch().target)[0]), decoder.begin(*encoder(batch().source)))
-    torch.testing.assert_close(value, model._judged(outputs, model._shifted(batch().target)[1]).total)
+    read, predicted = shifted(batch().target, END)
+    outputs, _ = model.decoder(model.target(read), decoder.begin(*encoder(batch().source)))
+    torch.testing.assert_close(value, model._judged(outputs, predicted).total)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from throughtime.data.lanes import UNSCORED
 from throughtime.data.splits import Indices, shuffled
 from throughtime.data.units import Ids
 from throughtime.errors import ArgumentError, DataError
@@ -36,6 +37,21 @@ class PairBatch:
     def _some(self, rows: torch.Tensor) -> "PairBatch":
         some = (side.take(rows) for side in (self.source, self.target))
         return PairBatch(*(Padded(side.data[:, : int(side.lengths.max())], side.lengths) for side in some))
+
+
+def shifted(target: Padded, end: int) -> tuple[Padded, torch.Tensor]:
+    """What a decoder reads of targets, from the end symbol on, and what it should predict, up to it (B T+1).
+
+    >>> read, predicted = shifted(Padded(torch.tensor([[3, 4], [5, 0]]), torch.tensor([2, 1])), end=9)
+    >>> read.data.tolist(), predicted.tolist()
+    ([[9, 3, 4], [9, 5, 0]], [[3, 4, 9], [5, 9, -1]])
+    """
+    ends = target.data.new_full((len(target.data), 1), end)
+    read = Padded(torch.cat([ends, target.data], 1), target.lengths + 1).zeroed()
+    places = torch.arange(target.steps + 1, device=target.data.device)
+    last = target.lengths.to(target.data.device)[:, None]
+    predicted = torch.cat([target.data, ends], 1).masked_fill(places == last, end)
+    return read, predicted.masked_fill(places > last, UNSCORED)
 
 
 class PairBatches:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from throughtime.data.lanes import UNSCORED
 from throughtime.data.neighbours import NeighbourBatch
+from throughtime.data.pair_batches import shifted
 from throughtime.errors import ArgumentError
 from throughtime.heads import AdaptiveSoftmax, Softmax
 from throughtime.layers import Core, Direct, VariationalDropout
@@ -90,7 +90,7 @@ class SkipThought(nn.Module):
             return Tally(vectors.sum() * 0.0, 0)
         if len(rows) < len(target.lengths):
             target, vectors = target.take(rows), vectors[rows.to(vectors.device)]
-        read, predicted = self._shifted(target)
+        read, predicted = shifted(target, self.end)
         inputs = self._embedded(read)
         if self.feeding:
             fed = vectors[:, None].expand(-1, inputs.steps, -1).to(inputs.data)
@@ -101,15 +101,6 @@ class SkipThought(nn.Module):
 
     def _embedded(self, ids: Padded) -> Padded:
         return ids.replace(self.dropout(self.embedding(ids.data))).zeroed()
-
-    def _shifted(self, target: Padded) -> tuple[Padded, Int[Tensor, "B T"]]:
-        """What is read, from the end symbol on, and what is predicted, up to it."""
-        ends = target.data.new_full((len(target.data), 1), self.end)
-        places = torch.arange(target.steps + 1, device=target.data.device)
-        last = target.lengths.to(target.data.device)[:, None]
-        predicted = torch.cat([target.data, ends], 1).masked_fill(places == last, self.end)
-        read = Padded(torch.cat([ends, target.data], 1), target.lengths + 1)
-        return read, predicted.masked_fill(places > last, UNSCORED)
 
 
 def _check(encoder: Core[Any], decoders: Sequence[Core[Any]], feeding: bool) -> None:

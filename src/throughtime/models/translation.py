@@ -7,8 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from throughtime.cells.cell import check_rate
-from throughtime.data.lanes import UNSCORED
-from throughtime.data.pair_batches import PairBatch
+from throughtime.data.pair_batches import PairBatch, shifted
 from throughtime.heads import Softmax
 from throughtime.layers import Bridge, Core, VariationalDropout
 from throughtime.padded import Padded
@@ -130,7 +129,7 @@ class TranslationModel(nn.Module):
 
     def loss(self, batch: PairBatch, state: None = None) -> tuple[Tally, None]:
         """The nats of the targets and their ends, each given all before it. Nothing is carried on."""
-        read, predicted = self._shifted(batch.target)
+        read, predicted = shifted(batch.target, self.end)
         begun = self.decoder.begin(*self.encoder(batch.source), counted=False)
         if self.training and self.feedback:
             read = self._fed_back(read, begun)
@@ -151,16 +150,6 @@ class TranslationModel(nn.Module):
             gains = chances.gather(2, predicted.clamp(min=0)[..., None])[..., 0] * (predicted >= 0)
         tally = self._judged(outputs, predicted)
         return Tally(tally.total + decoder.surrogate(seen, gains), tally.count)
-
-    def _shifted(self, target: Padded) -> tuple[Padded, Int[Tensor, "B T"]]:
-        """What is read, from the end symbol on, and what is predicted, up to it."""
-        ends = target.data.new_full((len(target.data), 1), self.end)
-        lengths = target.lengths + 1
-        read = Padded(torch.cat([ends, target.data], 1), lengths).zeroed()
-        places = torch.arange(target.steps + 1, device=target.data.device)
-        last = target.lengths.to(target.data.device)[:, None]
-        predicted = torch.cat([target.data, ends], 1).masked_fill(places == last, self.end)
-        return read, predicted.masked_fill(places > last, UNSCORED)
 
     @torch.no_grad()
     def _fed_back(self, read: Padded, state: Any) -> Padded:
@@ -188,7 +177,7 @@ class TranslationModel(nn.Module):
 
     def attention(self, source: Padded, target: Padded) -> Float[Tensor, "B T N S"]:
         """How much the prediction of each symbol, and of the end, looks at each place of the source, by each head."""
-        read, _ = self._shifted(self._placed(target))
+        read, _ = shifted(self._placed(target), self.end)
         state = self.decoder.begin(*self.encoder(self._placed(source)))
         return self.decoder.attention(self.target(read), state)
 
