@@ -1,6 +1,7 @@
 """What a line is cut into, and back: units with an end, for lines that are read and lines that are written."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -56,6 +57,29 @@ class LineUnits:
         """The line of ids, up to its end if that is among them."""
         return "".join(self.units.pieces(takewhile(lambda i: i != self.end, map(int, ids))))
 
+    def judged(self, line: str) -> tuple[str, ...]:
+        """What a line is compared by and its errors are counted in: characters where these are the units, or words.
+
+        >>> LineUnits.learn("word", []).judged("a  cat"), LineUnits.learn("character", []).judged("cat")
+        (('a', 'cat'), ('c', 'a', 't'))
+        """
+        return tuple(line) if self.kind == "character" else tuple(line.split())
+
+    @cached_property
+    def spelling(self) -> tuple[bytes, ...]:
+        """The bytes that each id adds to a line, in UTF-8; before words a space, of the end none.
+
+        >>> LineUnits.learn("word", ["the cat"]).spelling
+        (b' <unk>', b'', b' cat', b' the')
+        """
+        return tuple(b"" if i == self.end else self._raw(i) for i in range(len(self)))
+
+    def _raw(self, i: int) -> bytes:
+        if isinstance(self.units, SubwordUnits):
+            return self.units.raw(i)
+        text = "".join(self.units.pieces([i])).encode("utf-8", "surrogatepass")
+        return bytes([i]) if self.kind == "byte" else b" " + text if self.kind == "word" else text
+
     def names(self, ids: Iterable[int] | Ids) -> list[str]:
         """What each id is called, for people: spaces are seen, and bytes that are no character are numbers.
 
@@ -70,7 +94,7 @@ class LineUnits:
         if i == self.unknown:
             return UNKNOWN
         if self.kind in ("byte", "subword"):
-            raw = self.units.raw(i) if isinstance(self.units, SubwordUnits) else bytes([i])
+            raw = self._raw(i)
             try:
                 text = raw.decode()
             except UnicodeDecodeError:

@@ -8,12 +8,13 @@ from torch import Tensor
 
 from throughtime import tree
 from throughtime.errors import ArgumentError
+from throughtime.search.forbidden import Forbidden
 from throughtime.search.phrases import Phrases
 from throughtime.search.rules import Phrase, Rules
 
 
 class Said(NamedTuple):
-    """What the rules need to know of each hypothesis (N rows, as a state has): nodes, and which phrases were met."""
+    """What the rules need to know of each hypothesis (N rows, as a state has): where automata are, and what was met."""
 
     forbidden: Tensor | None  # N
     required: Tensor | None  # N
@@ -27,7 +28,8 @@ class Allowed(NamedTuple):
     shortest: Tensor  # B
     longest: Tensor  # B
     prefixes: Tensor  # B P, -1 past the end of each
-    forbidden: Phrases | None
+    forbidden: Forbidden | None
+    begun: Tensor  # B, where the automaton of forbidden words begins
     required: Phrases | None
     slowest: int  # the largest shortest, of the sources that began
     first_limit: int  # the least longest, of the sources that began
@@ -40,19 +42,24 @@ class Allowed(NamedTuple):
         sources, vocab = log_probabilities.shape
         if sources != len(longest):
             raise ArgumentError(f"there are {sources} sources and {len(longest)} limits: longest has one for each")
-        for one, prefix in set(zip(map(_key, rules), prefixes, strict=True)):
-            Rules(*one).check_symbols(prefix, vocab)
+        for at, (one, prefix) in enumerate(zip(rules, prefixes, strict=True)):
+            if at == 0 or one is not rules[at - 1] or prefix != prefixes[at - 1]:
+                one.check_symbols(prefix, vocab)
+        if len({one.spelling for one in rules}) > 1:
+            raise ArgumentError("all rules need the same spelling")
         device = log_probabilities.device
         most = max(map(len, prefixes), default=0)
         begins = [[*prefix, *[-1] * (most - len(prefix))] for prefix in prefixes]
         shortest = [one.shortest for one in rules]
+        forbidden, begun = Forbidden.of(rules, vocab, device) or (None, torch.zeros(sources, device=device))
         return cls(
             end=rules[0].end if rules else 0,
             shortest=torch.tensor(shortest, dtype=torch.int64, device=device),
             longest=torch.tensor(list(longest), dtype=torch.int64, device=device),
             prefixes=torch.tensor(begins, dtype=torch.int64, device=device).view(sources, most),
-            forbidden=Phrases.of([one.phrases("forbidden") for one in rules], vocab, device),
-            required=Phrases.of([one.phrases("required") for one in rules], vocab, device),
+            forbidden=forbidden,
+            begun=begun,
+            required=Phrases.of([one.wanted for one in rules], vocab, device),
             slowest=max(shortest, default=0),
             first_limit=min(longest, default=0),
         )
@@ -60,7 +67,7 @@ class Allowed(NamedTuple):
     def begin(self) -> Said:
         """What was said before the first symbol, a row a source."""
         return Said(
-            self.forbidden.roots if self.forbidden else None,
+            self.begun if self.forbidden else None,
             self.required.roots if self.required else None,
             self.required.lengths == 0 if self.required else None,
         )
@@ -81,10 +88,8 @@ class Allowed(NamedTuple):
 
     def restrict(self, table: Tensor, said: Said, time: int) -> None:
         """Makes what is not allowed after `time` symbols impossible, in place. Shapes: table N V or wider."""
-        if self.forbidden is not None:
-            symbols = self.forbidden.symbols
-            columns = table[:, symbols].masked_fill(self.forbidden.completing[said.forbidden], -torch.inf)
-            table.index_copy_(1, symbols, columns)
+        if self.forbidden is not None and said.forbidden is not None:
+            self.forbidden.restrict(table, said.forbidden)
         if said.met is not None:
             table[:, self.end].masked_fill_(~said.met.all(1), -torch.inf)
         if not self._is_early(time):
@@ -105,14 +110,10 @@ class Allowed(NamedTuple):
             shortest=shortest,
             longest=longest,
             prefixes=prefixes,
-            forbidden=self.forbidden and self.forbidden.take(groups),
+            begun=self.begun[groups],
             required=self.required and self.required.take(groups),
         )
 
     def _is_early(self, time: int) -> bool:
         """Whether a prefix or a shortest length may still rule after `time` symbols."""
         return time < max(self.slowest, self.prefixes.shape[1])
-
-
-def _key(rules: Rules) -> tuple[int, int, tuple[Phrase, ...], tuple[Phrase, ...]]:
-    return rules.end, rules.shortest, rules.phrases("forbidden"), rules.phrases("required")

@@ -18,24 +18,28 @@ class Proposed(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """What goes on, by its places among the proposed, best first; and which ends are among the best as well."""
+    """What may go on, by its places among the proposed, best first; and what of it and of the ends is among the best.
+
+    An end takes the place of the worst that would go on, so that a beam of one is greedy search.
+    """
 
     places: Tensor  # n W
+    going: Tensor  # n W, whether it goes on
     ended: Tensor  # n w
 
 
 def best(totals: Tensor, ends: Tensor, width: int) -> Chosen:
-    """The `width` best that go on, and the ends that are among the `width` best of both."""
+    """The `width` best that may go on, and which of them and of the ends are among the `width` best of both."""
     going = min(width, totals.shape[1])
     top, places = totals.topk(going)
     possible = ends > -torch.inf
     reached = possible & (ends >= top[:, -1:]) if going == width else possible
     if not bool(reached.any()):
-        return Chosen(places, torch.zeros_like(possible))
+        return Chosen(places, torch.ones_like(places, dtype=torch.bool), torch.zeros_like(possible))
     both = torch.cat((top, ends), 1)
     first = both.topk(min(width, both.shape[1])).indices
     among = torch.zeros_like(both, dtype=torch.bool).scatter_(1, first, True)
-    return Chosen(places, among[:, going:] & possible)
+    return Chosen(places, among[:, :going], among[:, going:] & possible)
 
 
 def diverse(proposed: Proposed, width: int, groups: int, diversity: float) -> Chosen:
@@ -50,8 +54,7 @@ def diverse(proposed: Proposed, width: int, groups: int, diversity: float) -> Ch
         chosen.append(best(totals[:, group] - lost, ends[:, group] - diversity * times_ended, width))
         said = torch.cat((said, own.gather(1, chosen[-1].places)), 1)
         times_ended = times_ended + chosen[-1].ended.sum(1, keepdim=True)
-    places, ended = zip(*chosen, strict=True)
-    return Chosen(torch.stack(places, 1).flatten(0, 1), torch.stack(ended, 1).flatten(0, 1))
+    return Chosen(*(torch.stack(columns, 1).flatten(0, 1) for columns in zip(*chosen, strict=True)))
 
 
 def banked(proposed: Proposed, width: int, required: Phrases, said: Said, room: Tensor) -> Chosen:
@@ -77,15 +80,17 @@ def banked(proposed: Proposed, width: int, required: Phrases, said: Said, room: 
 def _keys(totals: Tensor, banks: Tensor, fits: Tensor, width: int) -> Tensor:
     """Numbers that order candidates: those that fit first, of these the best of each bank, of these the best."""
     order = totals.argsort(dim=1, descending=True, stable=True)
-    possible = totals > -torch.inf
-    of_bank = torch.nn.functional.one_hot(banks, int(banks.max()) + 1) * possible[..., None]
-    share = _shares(of_bank.any(1), width)
-    before = of_bank.gather(1, order[..., None].expand_as(of_bank)).cumsum(1)
-    place = torch.empty_like(before).scatter_(1, order[..., None].expand_as(before), before)
-    has_place = place.gather(2, banks[..., None])[..., 0] <= share.gather(1, banks)
-    ranks = torch.empty_like(order).scatter_(
-        1, order, torch.arange(order.shape[1], device=order.device).expand_as(order)
-    )
+    possible, none = totals > -torch.inf, int(banks.max()) + 1
+    banks = banks.masked_fill(~possible, none)  # a bank of its own for what is impossible, after all others
+    by_bank = banks.gather(1, order).argsort(dim=1, stable=True)
+    sizes = banks.new_zeros(len(banks), none + 1).scatter_add_(1, banks, torch.ones_like(banks))
+    ordered = order.gather(1, by_bank)  # bank after bank, the best of each first
+    numbers = torch.arange(order.shape[1], device=order.device).expand_as(order)
+    within_bank = numbers - (sizes.cumsum(1) - sizes).gather(1, banks.gather(1, ordered))
+    place = torch.empty_like(order).scatter_(1, ordered, within_bank)
+    share = _shares(torch.nn.functional.pad(sizes[:, :none] > 0, (0, 1)), width)
+    has_place = place < share.gather(1, banks)
+    ranks = torch.empty_like(order).scatter_(1, order, numbers)
     tier = 2 * fits + 1 * has_place
     return (tier * order.shape[1] - ranks).double().masked_fill(~possible, -torch.inf)
 

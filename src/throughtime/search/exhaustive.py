@@ -71,6 +71,6 @@ def _keeps(tokens: tuple[int, ...], rules: Rules, prefix: Sequence[int]) -> bool
     return (
         len(tokens) >= rules.shortest
         and tokens[: len(prefix)] == tuple(prefix)
-        and not any(within(phrase, tokens) for phrase in rules.phrases("forbidden"))
-        and all(within(phrase, tokens) for phrase in rules.phrases("required"))
+        and rules.says(tokens, ended=True) is None
+        and all(any(within(phrase, tokens) for phrase in word) for word in rules.wanted)
     )

@@ -1,107 +1,81 @@
-"""Phrases: how far each hypothesis is in saying one of several words."""
+"""Phrases: how far each hypothesis is in saying several words that it has to say."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from throughtime.search.rules import Phrase
+from throughtime.search.automaton import NOTHING, OWN, Automaton
+from throughtime.search.rules import BREAK, Phrase
+
+Spellings = tuple[Phrase, ...]  # of a word, any of which will do
 
 
 class Phrases(NamedTuple):
-    """Automata that have read what a hypothesis said: one for each distinct set of phrases, in the same tables.
+    """An automaton that has read what a hypothesis said, and what its states say of each required word.
 
-    A node is what a hypothesis said last, as far as a phrase begins so. Letters are the symbols that some phrase has,
-    from 1; all others are the letter 0, which leads back to the root.
-
-    Shapes: M nodes, A letters, P phrases of a set at most, V symbols, B sources.
-    Source: Aho and Corasick (1975).
+    Shapes: M states, A symbols that some word has, P words of a source at most, V symbols, B sources.
     """
 
-    symbols: Tensor  # A, the symbol of each letter
-    letters: Tensor  # V, the letter of each symbol
-    following: Tensor  # M 1+A, the next node
-    ending: Tensor  # M P, whether a phrase ends here
-    progress: Tensor  # M P, how many symbols of a phrase stand here, fewer than all
-    completing: Tensor  # M A, whether a symbol would end a phrase
+    symbols: Tensor  # A
+    columns: Tensor  # V, the column of each symbol
+    following: Tensor  # M C, the next state
+    ending: Tensor  # M P, whether a word ends here
+    progress: Tensor  # M P, how many symbols less than its fewest a word lacks here; fewer than all
     roots: Tensor  # B, where each source begins
-    lengths: Tensor  # B P, symbols of each phrase of a source; 0 where it has fewer phrases
+    lengths: Tensor  # B P, the fewest symbols of each word of a source; 0 where it has fewer words
 
     @classmethod
-    def of(cls, wanted: Sequence[tuple[Phrase, ...]], vocab: int, device: torch.device) -> "Phrases | None":
-        """The automata of each source's phrases, or None where no source has any."""
+    def of(cls, wanted: Sequence[tuple[Spellings, ...]], vocab: int, device: torch.device) -> "Phrases | None":
+        """The automaton of each source's words, or None where no source has any."""
         sets = list(dict.fromkeys(wanted))
-        symbols = sorted({symbol for phrases in sets for phrase in phrases for symbol in phrase})
+        symbols = sorted({symbol for words in sets for word in words for phrase in word for symbol in phrase})
         if not symbols:
             return None
-        most = max(map(len, sets))
-        letters = torch.zeros(vocab, dtype=torch.int64)
-        letters[symbols] = torch.arange(1, len(symbols) + 1)
-        following: list[list[int]] = []
-        ending: list[list[bool]] = []
-        progress: list[list[int]] = []
-        roots = {}
-        for phrases in sets:
-            roots[phrases] = len(following)
-            _add(phrases, symbols, most, following, ending, progress)
-        lengths = [[len(phrase) for phrase in phrases] + [0] * (most - len(phrases)) for phrases in wanted]
-        follows, ends = torch.tensor(following), torch.tensor(ending)
+        most, column = max(map(len, sets)), {symbol: place for place, symbol in enumerate(symbols, OWN)}
+        columns = torch.zeros(vocab, dtype=torch.int64)
+        columns[symbols] = torch.arange(OWN, OWN + len(symbols))
+        kinds = np.full(OWN + len(symbols), BREAK)
+        kinds[NOTHING] = NOTHING
+        spelt = [[tuple(column[s] for s in phrase) for word in words for phrase in word] for words in sets]
+        automaton = Automaton.of(spelt, kinds, stops=False)
+        ending = np.zeros((len(automaton.following), most), np.bool_)
+        progress = np.zeros(ending.shape, np.int64)
+        for words, phrases, root in zip(sets, spelt, automaton.roots, strict=True):
+            places = [(place, word) for place, word in enumerate(words) for _ in word]
+            for (place, word), phrase in zip(places, phrases, strict=True):
+                state, lead = root, min(map(len, word)) - len(phrase)
+                for said, letter in enumerate(phrase, 1):
+                    state = int(automaton.following[state, letter])
+                    if said < len(phrase):
+                        progress[state, place] = max(progress[state, place], said + lead)
+                ending[state, place] = True
+        for state, falls in automaton.order:
+            ending[state] |= ending[falls]
+            np.maximum(progress[state], progress[falls], out=progress[state])
+        roots = dict(zip(sets, automaton.roots, strict=True))
         tables = (
             torch.tensor(symbols),
-            letters,
-            follows,
-            ends,
-            torch.tensor(progress),
-            ends.any(1)[follows[:, 1:]],
-            torch.tensor([roots[phrases] for phrases in wanted]),
-            torch.tensor(lengths),
+            columns,
+            torch.from_numpy(automaton.following),
+            torch.from_numpy(ending),
+            torch.from_numpy(progress),
+            torch.tensor([roots[words] for words in wanted]),
+            torch.tensor([[min(map(len, word)) for word in words] + [0] * (most - len(words)) for words in wanted]),
         )
         return cls(*(table.to(device) for table in tables))
 
-    def next(self, nodes: Tensor, tokens: Tensor) -> Tensor:
-        """The nodes after one more symbol each."""
-        return self.following[nodes, self.letters[tokens]]
+    def next(self, states: Tensor, tokens: Tensor) -> Tensor:
+        """The states after one more symbol each."""
+        return self.following[states, self.columns[tokens]]
 
-    def said(self, nodes: Tensor, met: Tensor, lengths: Tensor) -> Tensor:
-        """Symbols of required phrases that count as said: of those that were met, and of the one that was begun."""
-        begun = self.progress[nodes].masked_fill(met, 0).amax(-1)
+    def said(self, states: Tensor, met: Tensor, lengths: Tensor) -> Tensor:
+        """Symbols of required words that count as said: of those that were met, and of the one that was begun."""
+        begun = self.progress[states].masked_fill(met, 0).amax(-1)
         return (lengths * met).sum(-1) + begun
 
     def take(self, groups: Tensor) -> "Phrases":
         """The tables for some of the sources."""
         return self._replace(roots=self.roots[groups], lengths=self.lengths[groups])
-
-
-def _add(
-    phrases: tuple[Phrase, ...],
-    symbols: list[int],
-    most: int,
-    following: list[list[int]],
-    ending: list[list[bool]],
-    progress: list[list[int]],
-) -> None:
-    """Adds the automaton of some phrases to the tables, whose rows say where each letter leads."""
-    root, letter = len(following), {symbol: place for place, symbol in enumerate(symbols, 1)}
-    nodes = list(dict.fromkeys([(), *(phrase[:size] for phrase in phrases for size in range(1, len(phrase) + 1))]))
-    places = {node: root + place for place, node in enumerate(nodes)}
-    own = {symbol for phrase in phrases for symbol in phrase}
-    for node in nodes:
-        row = [root] * (len(symbols) + 1)
-        for symbol in own:
-            row[letter[symbol]] = places[_end_in((*node, symbol), places)]
-        following.append(row)
-        padding = most - len(phrases)
-        ending.append([node[-len(phrase) :] == phrase for phrase in phrases] + [False] * padding)
-        progress.append([_begun(node, phrase) for phrase in phrases] + [0] * padding)
-
-
-def _end_in(tokens: Phrase, places: dict[Phrase, int]) -> Phrase:
-    """The longest end of the tokens that is a node."""
-    return next(tokens[at:] for at in range(len(tokens) + 1) if tokens[at:] in places)
-
-
-def _begun(node: Phrase, phrase: Phrase) -> int:
-    """How many of the phrase's symbols, though not all, the node ends in."""
-    sizes = range(min(len(node) + 1, len(phrase)))
-    return max(size for size in sizes if node[len(node) - size :] == phrase[:size])
