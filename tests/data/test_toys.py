@@ -42,7 +42,7 @@ def test_digits_become_what_they_should_and_no_line_is_in_two_files(name, change
     parts = [read_pairs(path) for path in make_toy(name, tmp_path)]
     assert [len(part) for part in parts] == list(COUNTS.values())
     for part in parts:
-        assert part.chosen == "sources are column 'source', targets column 'target', found by itself"
+        assert part.chosen.startswith("sources are column 'source', targets column 'target', found by itself; the")
         for source, target in zip(part.sources, part.targets, strict=True):
             assert target.split(" ") == list(change(source.split(" ")))
             assert {len(digit) for digit in source.split(" ")} == {1}
@@ -86,11 +86,19 @@ def test_the_command_makes_lists_and_refuses(tmp_path, capsys, monkeypatch):
     assert "no data 'pasing' can be made; did you mean 'passing'?" in capsys.readouterr().err
 
 
+def test_files_of_others_are_not_written_over(tmp_path):
+    (tmp_path / "test.tsv").write_text("mine\n")
+    with pytest.raises(StorageError, match=r"test\.tsv is there and holds something else; choose another --out"):
+        make_toy("copy", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["test.tsv"]
+    assert (tmp_path / "test.tsv").read_text() == "mine\n"
+
+
 def test_what_cannot_be_made_or_written_is_refused(tmp_path):
     with pytest.raises(ArgumentError, match="no data 'none' can be made; known: passing"):
         make_toy("none", tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"cannot write .*passing.csv: .*; choose another --out"):
+    with pytest.raises(StorageError, match=r"cannot write .*passing.csv: .* choose another --out"):
         make_toy("passing", tmp_path / "file")
-    with pytest.raises(StorageError, match=r"cannot write .*train.tsv: .*; choose another --out"):
+    with pytest.raises(StorageError, match=r"cannot write .*train.tsv: .* choose another --out"):
         make_toy("copy", tmp_path / "file")

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from throughtime.data.balls import bouncing_balls
 from throughtime.data.dates import date_pairs
 from throughtime.data.splits import shuffled
 from throughtime.errors import ArgumentError, StorageError, nearest
+from throughtime.folder import cannot_write, write_file
 
 DATES = {"train": 40_000, "valid": 2_000, "test": 2_000}  # pairs of each part
 DIGITS = {"train": 20_000, "valid": 1_000, "test": 1_000}
@@ -101,25 +103,41 @@ TOYS = (
 def make_toy(name: str, out: Path | None = None) -> list[Path]:
     """Makes a set of data in a folder, as CSV, or as TSV in which nothing is quoted, and tells where its files lie.
 
-    The folder is `data`, and one in it for what has several files, unless it is given.
+    The folder is `data`, and one in it for what has several files, unless it is given. Files are written whole.
 
-    Raises `ArgumentError` for a name that is not known, `StorageError` when a file cannot be written.
+    Raises `ArgumentError` for a name that is not known, `StorageError` when a file cannot be written, or is there
+    already and holds something else; nothing is written then.
     """
     toy = next((toy for toy in TOYS if toy.name == name), None)
     if toy is None:
         raise ArgumentError(f"no data {name!a:.80} can be made; {nearest(name, [toy.name for toy in TOYS])}")
-    paths, files = [], toy.make()
+    files = toy.make()
     folder = out or (Path("data") / name if len(files) > 1 else Path("data"))
-    for file_name, (names, rows) in files.items():
-        path = folder / file_name
+    bodies = {folder / file_name: _body(file_name, names, rows) for file_name, (names, rows) in files.items()}
+    new = [path for path, body in bodies.items() if not _is_there(path, body)]
+    for path in new:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with path.open("w", newline="", encoding="utf-8") as file:
-                if path.suffix == ".tsv":
-                    file.writelines("\t".join(map(str, row)) + "\n" for row in [names, *rows])
-                else:
-                    csv.writer(file, lineterminator="\n").writerows([names, *rows])
         except OSError as error:
-            raise StorageError(f"cannot write {path}: {error.strerror}; choose another --out") from error
-        paths.append(path)
-    return paths
+            raise cannot_write(path, error) from error
+        write_file(path, bodies[path])
+    return list(bodies)
+
+
+def _body(name: str, names: list[str], rows: Rows) -> bytes:
+    """A file as it is written."""
+    text = io.StringIO()
+    if name.endswith(".tsv"):
+        text.writelines("\t".join(map(str, row)) + "\n" for row in [names, *rows])
+    else:
+        csv.writer(text, lineterminator="\n").writerows([names, *rows])
+    return text.getvalue().encode()
+
+
+def _is_there(path: Path, body: bytes) -> bool:
+    """Whether a file is there as it would be written. Raises `StorageError` for one that is not."""
+    if not path.exists():
+        return False
+    if path.is_file() and path.stat().st_size == len(body) and path.read_bytes() == body:
+        return True
+    raise StorageError(f"{path} is there and holds something else; choose another --out, or move it away")
