@@ -128,7 +128,7 @@ def test_pairs_are_tables_or_parallel_files(home, capsys):
         (["train.en"], "train.en is no table, and no file of targets comes after it"),
         (["train.en", "tags.conllu"], "train.en has 4 lines and .*tags.conllu 3"),
         (["valid.tsv", "valid.tsv"], "a file is given twice"),
-        (["valid.tsv", "--text-column", "0"], "pairs have sources and targets: give --source-column"),
+        (["valid.tsv", "--text-column", "0"], "is not of pairs: give --source-column"),
     ],
 )
 def test_what_are_no_pairs_is_refused(home, capsys, monkeypatch, words, message):

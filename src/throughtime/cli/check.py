@@ -46,7 +46,7 @@ class Options:
     separator: Annotated[str | None, tyro.conf.arg(help="of a table: what stands between labels in a cell")] = None
     column: Annotated[str | None, tyro.conf.arg(help="of sentences: the column of tags, by name or number")] = None
     unit: Annotated[Literal["word", "character"], tyro.conf.arg(help="what texts are counted in")] = "word"
-    limit: Annotated[int | None, tyro.conf.arg(help="a length; tells how much of longer ones it would cut")] = None
+    limit: Annotated[int | None, tyro.conf.arg(help="a length; tells how many are longer, and by how much")] = None
     json: Annotated[bool, tyro.conf.arg(help="print one JSON object")] = False
 
 
@@ -96,8 +96,12 @@ def _pairs(options: Options) -> "tuple[PairInventory, list[Any]]":
     from throughtime.data.pair_inventory import inventory_of_pairs
     from throughtime.data.pairs import is_table, read_pairs, read_parallel
 
-    if options.text_column is not None or options.label_column is not None or options.column is not None:
-        raise ArgumentError("pairs have sources and targets: give --source-column and --target-column")
+    for name in ("text_column", "label_column", "column", "id_column", "time_column", "windows", "separator"):
+        if (value := getattr(options, name)) is not None:
+            option = name.replace("_", "-")
+            raise ArgumentError(
+                f"--{option} {value!s:.80} is not of pairs: give --source-column and --target-column, if any"
+            )
     columns = options.source_column, options.target_column
     parts, waiting = dict[str, Any](), list(zip(_names(options.files), options.files, strict=True))
     while waiting:

@@ -43,8 +43,7 @@ def open_pairs(
     writing = Writing(header=header, quotes=kind != ".tsv", invalid_bytes=invalid_bytes)
     if kind not in NAMED and header is None:
         first = open_table(path, replace(writing, header=False)).sample[0]
-        named = any(column is not None and not str(column).isdecimal() for column in columns)
-        writing = replace(writing, header=named or sum(map(_is_name, first.cells)) >= 2)
+        writing = replace(writing, header=by_name(columns) or sum(map(_is_name, first.cells)) >= 2)
     table = open_table(path, writing)
     if len(table.names) < 2:
         parted = "" if kind in NAMED else "; call the file .tsv if a tab parts them, .csv if a comma"
@@ -78,6 +77,15 @@ def find_pair(table: Table, path: Path, columns: tuple[Column, Column]) -> PairC
             f"{table.file}: source and target are both column {table.names[source]!a:.80}; give two of {table.shown()}"
         )
     return PairColumns(source, target, _told(table, (source, target), found=None in columns))
+
+
+def by_name(columns: tuple[Column, Column]) -> bool:
+    """Whether a column is given by its name, and not by its number.
+
+    >>> by_name((None, "1")), by_name(("de", None))
+    (False, True)
+    """
+    return any(column is not None and not str(column).isdecimal() for column in columns)
 
 
 def _is_name(cell: Cell) -> bool:

@@ -87,7 +87,7 @@ class PairInventory:
 def inventory_of_pairs(
     parts: Mapping[str, Pairs], *, units: Callable[[str], Sequence[str]] = str.split, limit: int | None = None
 ) -> PairInventory:
-    """What is in pairs, whose lines `units` cuts into units; `limit` is a length beyond which they would be cut.
+    """What is in pairs, whose lines `units` cuts into units; `limit` is a length, and longer ones are counted.
 
     Raises `ArgumentError` when there are no parts.
     """
@@ -147,8 +147,8 @@ def _told(name: str, part: PairPart, unit: str) -> Iterator[str]:
         spread = f"median {lengths.median:,g}, mean {lengths.mean:,.1f}"
         yield f"  {what}: {lengths.least:,} to {lengths.most:,} {unit}, {spread}, {side.units:,} in all"
         if lengths.limit is not None:
-            cut = f"{lengths.units_over:,} {unit} of them would be cut"
-            yield f"    longer than {lengths.limit:,}: {lengths.over:,}; {cut}"
+            beyond = f"{lengths.units_over:,} {unit} beyond it"
+            yield f"    longer than {lengths.limit:,}: {lengths.over:,}, with {beyond}"
         if side.unknown:
             share = side.unknown / max(side.units, 1)
             yield f"    not in the vocabulary of {side.vocabulary:,}: {side.unknown:,} {unit} ({share:.2%})"

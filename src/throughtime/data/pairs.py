@@ -8,7 +8,7 @@ from typing import Literal
 
 from throughtime.data import splits
 from throughtime.data.lines import InvalidBytes, Lines, kind_of
-from throughtime.data.pair_columns import NAMED, find_pair, open_pairs
+from throughtime.data.pair_columns import NAMED, by_name, find_pair, open_pairs
 from throughtime.data.read import opened
 from throughtime.data.rows import Cell
 from throughtime.data.splits import Indices
@@ -111,14 +111,16 @@ def read_pairs(
     Columns go by their names, or their numbers from 0. Those that are not given are the ones called source and target
     (src and tgt, input and output), else the first two, of objects and Parquet the only two of strings. Unless
     `header` tells, the first line of a `.tsv` or `.csv` file is names if a column was given by its name, or if two of
-    its cells are words such as source, english or de; `chosen` says so. In a `.tsv` file quotes are letters.
+    its cells are words such as source, english or de; `chosen` says so, and the way out. In a `.tsv` file quotes are
+    letters.
 
     Empty cells are treated as the lines of parallel files are.
 
     Raises `DataError` for what does not read or fit, with its line, and for columns that are not there.
     """
-    table = open_pairs(path, (source_column, target_column), header=header, invalid_bytes=invalid_bytes)
-    columns = find_pair(table, path, (source_column, target_column))
+    given = source_column, target_column
+    table = open_pairs(path, given, header=header, invalid_bytes=invalid_bytes)
+    columns = find_pair(table, path, given)
     gathered = _Gathered(table.origin, missing)
     for number, (of_source, of_target) in table.rows([columns.source, columns.target]):
         gathered.take(number, of_source, of_target)
@@ -127,7 +129,10 @@ def read_pairs(
             digest, size, skipped = hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size, 0
     else:
         digest, size, skipped = table.lines.sha256, table.lines.bytes, table.lines.skipped_bytes
-    return gathered.pairs((path,), (digest,), size, columns.chosen, skipped_bytes=skipped)
+    chosen = columns.chosen
+    if header is None and kind_of(path) not in NAMED and not by_name(given):
+        chosen += "; the first line is names (if not, --no-header)" if table.header else " (else give --header)"
+    return gathered.pairs((path,), (digest,), size, chosen, skipped_bytes=skipped)
 
 
 def divide(train: Pairs, valid: Pairs | None, *, held_out: float, seed: int) -> tuple[Pairs, Pairs]:
