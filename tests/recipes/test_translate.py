@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 
 import throughtime
+from throughtime.data.line_units import LineUnits
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.recipes import Translate
 from throughtime.recipes.cells import CellName
@@ -61,7 +62,9 @@ OPTIONS = [
     {"attend": "hard-reinforce", "schedule": "plateau", "patience": 1},
     {"encoder": "self-attention", "heads": 2},
     {"decoder": "self-attention", "heads": 2, "layers": 2},
-    {"encoder": "self-attention", "decoder": "self-attention", "heads": 2, "schedule": "constant"},
+    {"encoder": "self-attention", "decoder": "self-attention", "schedule": "constant"},
+    {"encoder": "self-attention", "decoder": "self-attention", "heads": 2, "positions": "rotary"},
+    {"encoder": "self-attention", "attention": "none", "positions": "learnt"},
     {"unit": "word", "target_unit": "byte", "minimum_count": 2},
     {"source_unit": "word", "maximum_vocab": 2, "alpha": 0.0, "beam": 1},
 ]
@@ -77,8 +80,9 @@ def test_every_option_trains_translates_and_scores(translate, tmp_path, options)
     assert [len(some) for some in found] == [1, 1, 1]
     assert (translator.search.width, translator.search.alpha) == (recipe.beam, recipe.alpha)
     if recipe.attention != "none":
-        alignment = translator.align("a b", "ba")
-        assert alignment.weights.shape[0] == (recipe.heads if "self" not in recipe.decoder else 2)
+        alignment = translator.align("a b", translator.target_units.encode("ba"))
+        heads = recipe.self_heads if recipe.decoder == "self-attention" else recipe.attend_heads
+        assert alignment.weights.shape[0] == heads
     score = told[-1].evaluation.score
     assert recipe.score_unit.startswith({"nats": "nats", "exact": "share", "bleu": "1 −"}[recipe.best])
     assert score.loss == pytest.approx(
@@ -119,11 +123,13 @@ def test_pairs_of_one_source_are_its_references(translate, tmp_path):
     home = tmp_path / "run"
     said = throughtime.load(home).translate(["a b"])[0][0].text
     other = written(tmp_path, [("a b", said or "x"), ("a b", "zzz"), ("a b", "q")], "more.tsv")
-    judged = application_of(recipe).evaluate(home, recipe, Asked(other))
+    judged = application_of(recipe).evaluate(home, recipe, Asked(pairs=other))
     assert judged.facts["sources"] == 1
     assert judged.facts["exact"] == (1 if said else 0)
     assert judged.facts["items"] == 3
-    assert exact_share(["s", "t"], ["x", "y"], ["x", "z"]) == 0.5
+    words, letters = (LineUnits.learn(kind, ["x"]) for kind in ("word", "character"))
+    assert exact_share(words, ["s", "t"], ["x y", "y"], ["x  y", "z"]) == 0.5
+    assert exact_share(letters, ["s", "t"], ["x y", "y"], ["x  y", "z"]) == 0
 
 
 def test_two_files_are_as_one_with_two_columns(translate, tmp_path):
@@ -135,10 +141,53 @@ def test_two_files_are_as_one_with_two_columns(translate, tmp_path):
     weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("pairs.tsv/run", "two")]
     assert weights[0] == weights[1]
     home = tmp_path / "two"
-    both = application_of(two).evaluate(home, two, Asked(tmp_path / "source", target=tmp_path / "target"))
+    both = application_of(two).evaluate(home, two, Asked(source=tmp_path / "source", target=tmp_path / "target"))
     assert both.facts["items"] == len(PAIRS)
-    with pytest.raises(ArgumentError, match="--target belongs to --source: give both"):
-        application_of(two).evaluate(home, two, Asked(target=tmp_path / "target"))
+    for asked, says in (
+        (Asked(target=tmp_path / "target"), "--target needs --source: sources and targets are the lines of two"),
+        (Asked(pairs=tmp_path / "source", target=tmp_path / "target"), "--pairs is given, and --target too"),
+        (Asked(source_column="x"), "--source-column x is of --pairs, which is not given"),
+        (Asked(missing="skip"), "--missing skip is of --pairs, or --source and --target: none is given"),
+    ):
+        with pytest.raises(ArgumentError, match=says):
+            application_of(two).evaluate(home, two, asked)
+
+
+def test_a_table_of_another_form_and_trees_are_judged(translate, tmp_path):
+    recipe = translate()
+    trained(recipe, tmp_path / "run", 1)
+    table = tmp_path / "other.tsv"
+    table.write_text("1\ta b\t(S b a)\n2\tb\t(S b)\n3\ta\t\n")
+
+    def judged(**asked):
+        wanted = Asked(pairs=table, source_column="1", target_column="2", header=False, beam=1, **asked)
+        return application_of(recipe).evaluate(tmp_path / "run", recipe, wanted)
+
+    with pytest.raises(DataError, match="the target is empty where the source is 'a'"):
+        judged()
+    found = judged(missing="skip", brackets=True)
+    assert (found.facts["items"], found.facts["one_empty"]) == (2, 1)
+    assert (found.facts["well_formed"], found.facts["exact_tree"]) == (0, 0)
+    assert found.rows["trees"] == "0.00 % well formed, 0.00 % exact"
+    assert "1 pairs with an empty side were left out" in found.notes[0]
+    table.write_text("1\ta b\tb a\n")
+    with pytest.raises(DataError, match=r"line 1: the target is no tree: .*; leave --brackets out"):
+        judged(brackets=True)
+
+
+def test_what_training_left_out_is_not_judged(translate, tmp_path):
+    path = written(tmp_path, [*PAIRS, ("a" * 30, "b"), ("c", "b" * 21)])
+    recipe = translate(pairs=path, valid_pairs=path, longest=20, too_long="skip")
+    trained(recipe, tmp_path / "run", 1)
+    judged = application_of(recipe).evaluate(tmp_path / "run", recipe, Asked(beam=1))
+    assert (judged.facts["items"], judged.facts["valid_too_long"]) == (40, 2)
+    assert "2 held-out pairs were left out, for they are longer than --longest" in judged.notes[0]
+
+
+def test_the_first_line_is_names_or_not_as_is_said(translate, tmp_path):
+    path = written(tmp_path, [("de", "from"), *PAIRS])
+    counts = [translate(pairs=path, valid_pairs=path, header=header).data() for header in (None, False)]
+    assert [data.facts["train_pairs"] for data in counts] == [40, 41]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +214,39 @@ def test_a_preset_gives_defaults_and_what_is_given_goes_before_it(preset):
     assert make_recipe(Translate, json.loads(recipe.model_dump_json())) == recipe
 
 
+def test_what_a_preset_says_of_units_and_time_makes_way():
+    def made(**given):
+        return make_recipe(Translate, {"pairs": "x"} | given)
+
+    assert made(preset="spelling").units == ("character", "word")
+    assert made(preset="spelling", unit="subword").units == ("subword", "subword")
+    assert made(preset="spelling", source_unit="byte").units == ("byte", "word")
+    assert made(preset="date", source_unit="byte", target_unit="word").units == ("byte", "word")
+    timed = made(preset="date", minutes=60)
+    assert (timed.epochs, timed.minutes) == (None, 60)
+    assert made(preset="date", minutes=60, epochs=3).epochs == 3
+    for recipe in (timed, made(preset="spelling", unit="subword")):
+        assert make_recipe(Translate, json.loads(recipe.model_dump_json())) == recipe
+    for settings in PRESETS.values():
+        assert not [name for name, value in settings.items() if getattr(made(), name) == value]
+
+
+@pytest.mark.parametrize(
+    ("settings", "made_of"),
+    [
+        ({}, "gru from both ends to gru, 1 × 256; general attention (global)"),
+        ({"heads": 2}, "gru from both ends to gru, 1 × 256; general attention (global, 2 heads)"),
+        ({"encoder": "self-attention"}, "self-attention (4 heads) to gru, 1 × 256; general attention (global)"),
+        ({"encoder": "self-attention", "attention": "none", "heads": 2},
+         "self-attention (2 heads) to gru, 1 × 256; no attention"),
+        ({"decoder": "self-attention", "heads": 1}, "gru from both ends to self-attention (1 head), 1 × 256"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_heads_are_told_where_they_are(settings, made_of):
+    assert Translate(pairs="x", **settings).made_of == made_of
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -174,7 +256,17 @@ def test_a_preset_gives_defaults_and_what_is_given_goes_before_it(preset):
         ({"source": "a"}, "pairs stand in one file or in two: give --pairs, or --source and --target"),
         ({"valid_source": "a"}, "valid_source and valid_target belong together: give both, or none"),
         ({"valid_source": "a", "valid_target": "b", "valid_pairs": "c"}, "give --valid-pairs, or the other two"),
-        ({"pairs": None, "source": "a", "target": "b", "source_column": "x"}, "target_column are for --pairs"),
+        ({"pairs": None, "source": "a", "target": "b", "source_column": "x"},
+         "source_column is for --pairs; got two files"),
+        ({"pairs": None, "source": "a", "target": "b", "header": False}, "header is for --pairs; got two files"),
+        ({"valid_pairs": "y", "held_out": 0.3}, "held_out 0.3 is of pairs without files to validate on"),
+        ({"unit": "character", "source_unit": "word", "target_unit": "word"}, "unit character is of no side"),
+        ({"unit": "byte", "minimum_count": 3}, "minimum_count is of units that are learned, and bytes are not"),
+        ({"decoder": "self-attention", "attention": "cosine"}, "attention cosine is for a recurrent decoder"),
+        ({"decoder": "self-attention", "heads": 2, "join": "sum"}, "join sum is for a recurrent decoder"),
+        ({"encoder": "self-attention", "both": False}, "--no-both is for recurrent encoders"),
+        ({"positions": "rotary"}, "positions is for self-attention; got gru and gru"),
+        ({"encoder": "self-attention", "positions": "rotary", "hidden": 12}, "rotary positions need an even number"),
         ({"shared": True, "source_unit": "word"}, "shared needs the same unit on both sides; got word and subword"),
         ({"attention": "none", "hidden": 9, "embedding": 8}, "tied needs embedding = hidden here; got 8 and 9"),
         ({"decoder": "self-attention", "hidden": 9, "embedding": 8}, "tied needs embedding = hidden here; got 8 and 9"),
@@ -186,7 +278,7 @@ def test_a_preset_gives_defaults_and_what_is_given_goes_before_it(preset):
         ({"decoder": "self-attention", "attention": "none"}, "attention none is for a recurrent decoder"),
         ({"heads": 3, "attention": "scaled"}, "heads must divide hidden; got 3 and 256"),
         ({"window": 9}, "window is for --attend local; got 9 and --attend global"),
-        ({"join": "sum"}, "join is of several heads; got --heads 1"),
+        ({"join": "sum"}, "join is of several heads of attention; got one"),
         ({"preset": "dates"}, "preset does not fit: input should be 'date'"),
     ],
     ids=str,

@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -23,6 +23,12 @@ class Options:
     source: Annotated[Path | None, tyro.conf.arg(help="sources, a line each (else what the run held out)")] = None
     reference: Annotated[Path | None, tyro.conf.arg(help="with --source: a file of their references")] = None
     pairs: Annotated[Path | None, tyro.conf.arg(help="or a .tsv, .csv, .jsonl or .parquet file of both")] = None
+    source_column: Annotated[str | None, tyro.conf.arg(help="of --pairs: the column of sources")] = None
+    target_column: Annotated[str | None, tyro.conf.arg(help="of --pairs: the column of references")] = None
+    header: Annotated[bool | None, tyro.conf.arg(help="of --pairs: whether the first line is names")] = None
+    missing: Annotated[
+        Literal["refuse", "skip"] | None, tyro.conf.arg(help="pairs with one empty side (else as in training)")
+    ] = None
     beam: Annotated[int | None, tyro.conf.arg(help="the width of the beam (else as in training)")] = None
     alpha: Annotated[float | None, tyro.conf.arg(help="scores are log P / length^alpha (else as in training)")] = None
     widths: Annotated[tuple[int, ...], tyro.conf.arg(help="of beams, for the table")] = (1, 2, 5, 10, 20)
@@ -42,7 +48,15 @@ def command(words: list[str]) -> int:
     from throughtime.runs import Asked
     from throughtime.runs.diagnose import Wanted, diagnose_run
 
-    asked = Asked(options.pairs or options.source, target=options.reference)
+    asked = Asked(
+        pairs=options.pairs,
+        source=options.source,
+        target=options.reference,
+        source_column=options.source_column,
+        target_column=options.target_column,
+        header=options.header,
+        missing=options.missing,
+    )
     wanted = Wanted(options.beam, options.alpha, options.widths, options.alphas)
     with bar("searching") as tell:
         found = diagnose_run(options.run, asked, wanted, tell)
@@ -62,11 +76,6 @@ def command(words: list[str]) -> int:
 
 def _check(options: Options) -> None:
     """Raises `ArgumentError`, before any work, for options that do not go together or do not fit."""
-    if (options.source is None) != (options.reference is None):
-        given, other = ("source", "reference") if options.reference is None else ("reference", "source")
-        raise ArgumentError(f"--{given} needs --{other}: sources and references are the lines of two files")
-    if options.source is not None and options.pairs is not None:
-        raise ArgumentError("--pairs is given, and --source too: pairs stand in one file, or in two")
     if options.sentence is not None and options.tree is None:
         raise ArgumentError(f"--sentence {options.sentence} is for --tree, which is not given")
     for width in (*options.widths, *([] if options.beam is None else [options.beam])):

@@ -30,6 +30,10 @@ class Options:
     pairs: Annotated[Path | None, tyro.conf.arg(help="of a translator: pairs in a table, to judge it by")] = None
     source: Annotated[Path | None, tyro.conf.arg(help="of a translator: lines to translate; with --target")] = None
     target: Annotated[Path | None, tyro.conf.arg(help="of a translator: what should be made of those lines")] = None
+    source_column: Annotated[str | None, tyro.conf.arg(help="of --pairs: the column of sources")] = None
+    target_column: Annotated[str | None, tyro.conf.arg(help="of --pairs: the column of targets")] = None
+    header: Annotated[bool | None, tyro.conf.arg(help="of --pairs: whether the first line is names")] = None
+    brackets: Annotated[bool, tyro.conf.arg(help="of a translator: what it writes are trees in brackets")] = False
     beam: Annotated[int | None, tyro.conf.arg(help="of a translator: hypotheses of the search")] = None
     alpha: Annotated[float | None, tyro.conf.arg(help="of a translator: of lengths in the search")] = None
     text_column: Annotated[
@@ -38,7 +42,7 @@ class Options:
     label_column: Annotated[str | None, tyro.conf.arg(help="of --data: the column of labels or tags")] = None
     missing: Annotated[
         Literal["refuse", "skip"] | None,
-        tyro.conf.arg(help="of --data: rows without a text or label (as in training, if not given)"),
+        tyro.conf.arg(help="of --data and pairs: rows that lack a text, label or side (as in training, if not given)"),
     ] = None
     episodes: Annotated[int | None, tyro.conf.arg(help="of a policy: episodes to play")] = None
     confusion: Annotated[
@@ -56,10 +60,10 @@ def command(words: list[str]) -> int:
     from throughtime import folder
     from throughtime.runs import Asked, application_of, find_whole, recipe_of
 
-    if options.data is None:
-        refuse_of_data(options)
     home = find_whole(options.run)
     recipe = recipe_of(home)
+    if options.data is None and "pairs" not in recipe.judged_by:
+        refuse_of_data(options)
     for name, for_whom in WHOSE.items():
         if getattr(options, name) is not None and name not in recipe.judged_by:
             way_out = f"give --{recipe.judged_by[0]}" if recipe.judged_by else "give none"
@@ -67,12 +71,18 @@ def command(words: list[str]) -> int:
     folder.check_files(home)
     wanted = _pictures(options)
     asked = Asked(
-        options.text or options.data or options.pairs or options.source,
+        options.text or options.data,
         column=options.text_column,
         label_column=options.label_column,
         missing=options.missing,
         episodes=options.episodes,
+        pairs=options.pairs,
+        source=options.source,
         target=options.target,
+        source_column=options.source_column,
+        target_column=options.target_column,
+        header=options.header,
+        brackets=options.brackets,
         beam=options.beam,
         alpha=options.alpha,
         pictures=tuple(wanted),

@@ -165,8 +165,8 @@ def _blamed(translator: Translator, sources: Sequence[str], forced: _Forced, sea
         can, reference = forced.best[item]
         unfinished += not translation.finished
         said, wanted = said + len(translation.ids) + 1, wanted + len(reference.ids) + 1
-        same = can and translation.ids == reference.ids  # but for white space, which units of words do not keep
-        if not same and translation.text not in forced.texts[item]:
+        judged = translator.target_units.judged
+        if judged(translation.text) not in map(judged, forced.texts[item]):
             by_score = _fault(can, reference.score, translation.score)
             by_probability = _fault(can, reference.log_probability, translation.log_probability)
             wrong.append(Verdict(item, translation, reference, by_score, by_probability))

@@ -17,7 +17,7 @@ from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
 from throughtime.recipes.read import OptionalPlace
 from throughtime.recipes.training import Training
-from throughtime.recipes.translate_presets import PRESETS, PresetName
+from throughtime.recipes.translate_presets import PRESETS, PresetName, with_preset
 
 if TYPE_CHECKING:
     from throughtime.data.line_units import LineUnits
@@ -50,6 +50,9 @@ class Translate(Training):
     valid_pairs: OptionalPlace = Field(None, description="pairs to validate on, instead of a part of the pairs")
     source_column: str | None = Field(None, description="of --pairs: the column of sources, by name or number")
     target_column: str | None = Field(None, description="of --pairs: the column of targets")
+    header: bool | None = Field(
+        None, description="--header or --no-header: the first line of --pairs is names (found out)"
+    )
     missing: Literal["refuse", "skip"] = Field("refuse", description="pairs with one empty side: refuse, or skip them")
     invalid_bytes: Literal["refuse", "skip"] = Field(
         "refuse", description="what to do with bytes that are not UTF-8: refuse the file, or skip and count them"
@@ -78,7 +81,10 @@ class Translate(Training):
         "global", description="to all places, to a window, or to one"
     )
     window: int = Field(5, ge=1, le=4096, description="of --attend local: places to each side of its centre")
-    heads: int = Field(1, ge=1, le=64, description="of attention, each with its own scores")
+    heads: int | None = Field(
+        None, ge=1, le=64, description="of attention, each with its own scores (1); of self-attention (4)"
+    )
+    positions: fields.Positions = "sinusoidal"
     join: Literal["sum", "concatenate"] = Field("concatenate", description="what becomes of the heads' vectors")
     coverage: bool = Field(False, description="scores see how much each place was looked at before (slower)")
     feeding: bool = Field(False, description="a step reads what the step before saw as well (slower)")
@@ -90,7 +96,7 @@ class Translate(Training):
     dropout: fields.Rate = Field(0.2, description="of features; a row's mask is the same at all steps")
     word_dropout: fields.Rate = Field(0.0, description="symbols that are not seen while training")
     smoothing: fields.Rate = Field(0.1, description="of labels: share of the target's chance that all symbols get")
-    feedback: fields.Rate = Field(0.0, description="scheduled sampling: symbols of its own that the decoder reads")
+    feedback: fields.Rate = Field(0.0, description="symbols of its own that the decoder reads in training, all along")
 
     tokens: int = Field(4096, ge=1, le=2**24, description="symbols of a batch, padding and both sides included")
     best: Literal["nats", "exact", "bleu"] = Field("nats", description="by what the best weights are chosen")
@@ -104,7 +110,7 @@ class Translate(Training):
     def _preset(cls, values: Any) -> Any:
         """The settings of a preset, where no others are given."""
         if isinstance(values, dict) and values.get("preset") in PRESETS:
-            return {**PRESETS[values["preset"]], **values}
+            return with_preset(values["preset"], values)
         return values
 
     @model_validator(mode="after")
@@ -134,12 +140,17 @@ class Translate(Training):
     @property
     def made_of(self) -> str:
         """The model, for people."""
-        ways = " from both ends" if self.both and self.encoder != "self-attention" else ""
-        heads = f", {self.heads} heads" if self.heads > 1 else ""
-        seen = f"{self.attention} attention ({self.attend}{heads})" if self.attention != "none" else "no attention"
-        if self.decoder == "self-attention":
-            seen = f"{self.heads} heads"
-        return f"{self.encoder}{ways} to {self.decoder}, {self.layers} × {self.hidden}; {seen}"
+        return translate_notes.made_of(self)
+
+    @property
+    def attend_heads(self) -> int:
+        """Heads by which a recurrent decoder looks at the source: one where its scores have no weights."""
+        return 1 if self.attention in ("dot", "none") else self.heads or 1
+
+    @property
+    def self_heads(self) -> int:
+        """Heads of each layer of self-attention."""
+        return self.heads or 4
 
     def data(self) -> TranslateData:
         """Reads the pairs, holds some out, learns the units, and counts what they lack.
@@ -185,7 +196,7 @@ class Translate(Training):
         return Search(width=width or self.beam, alpha=self.alpha)
 
     def score(self, model: TranslationModel, data: TranslateData, *, quick: bool) -> TranslationScore:
-        """How well the held-out pairs are translated; `quick` looks at about 1,000 of them at most, greedily."""
+        """How well the held-out pairs are translated; `quick` looks at 500 of them at most, greedily."""
         from throughtime.recipes.translate_data import score
 
         return score(self, self.translator(model, data), data, quick=quick)

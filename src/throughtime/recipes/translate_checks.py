@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from throughtime.recipes.parts import check_heads
+
 if TYPE_CHECKING:
     from throughtime.recipes.translate import Translate
 
@@ -11,10 +13,9 @@ if TYPE_CHECKING:
 def check(recipe: Translate) -> None:
     """Raises `ValueError`, in a line, for settings that contradict one another."""
     _check_files(recipe)
+    _check_units(recipe)
     _check_attention(recipe)
     _check_heads(recipe)
-    if recipe.shared and recipe.units[0] != recipe.units[1]:
-        raise ValueError(f"shared needs the same unit on both sides; got {recipe.units[0]} and {recipe.units[1]}")
     if recipe.tied and recipe.hidden != recipe.embedding and (recipe.attention == "none" or not recurrent(recipe)):
         raise ValueError(
             f"tied needs embedding = hidden here; got {recipe.embedding} and {recipe.hidden}: "
@@ -36,34 +37,63 @@ def _check_files(recipe: Translate) -> None:
         raise ValueError("valid_source and valid_target belong together: give both, or none")
     if recipe.valid_pairs and recipe.valid_source:
         raise ValueError("pairs to validate on stand in one file or in two: give --valid-pairs, or the other two")
-    columns = recipe.source_column is not None or recipe.target_column is not None
-    if columns and not (recipe.pairs or recipe.valid_pairs):
-        raise ValueError("source_column and target_column are for --pairs")
+    of_tables = {name: getattr(recipe, name) for name in ("source_column", "target_column", "header")}
+    named = [name for name, value in of_tables.items() if value is not None]
+    if named and not (recipe.pairs or recipe.valid_pairs):
+        raise ValueError(f"{named[0]} is for --pairs; got two files of lines")
+    if (recipe.valid_pairs or recipe.valid_source) and changed(recipe, "held_out"):
+        raise ValueError(f"held_out {recipe.held_out:g} is of pairs without files to validate on, and there are such")
+
+
+def changed(recipe: Translate, name: str) -> bool:
+    """Whether a setting is not what it is by itself."""
+    return bool(getattr(recipe, name) != type(recipe).model_fields[name].default)
+
+
+def _check_units(recipe: Translate) -> None:
+    if recipe.source_unit and recipe.target_unit and changed(recipe, "unit"):
+        raise ValueError(f"unit {recipe.unit} is of no side: source_unit and target_unit are given; leave one out")
+    if recipe.shared and recipe.units[0] != recipe.units[1]:
+        raise ValueError(f"shared needs the same unit on both sides; got {recipe.units[0]} and {recipe.units[1]}")
+    for name in ("minimum_count", "maximum_vocab"):
+        if set(recipe.units) == {"byte"} and changed(recipe, name):
+            raise ValueError(f"{name} is of units that are learned, and bytes are not; got --unit byte")
 
 
 def _check_attention(recipe: Translate) -> None:
-    extras = {"coverage": recipe.coverage, "feeding": recipe.feeding, "attend": recipe.attend != "global"}
-    given = [name for name, is_given in extras.items() if is_given]
+    given = [name for name in ("coverage", "feeding", "attend", "attention", "join") if changed(recipe, name)]
     if not recurrent(recipe):
         if given:
-            raise ValueError(f"{given[0]} is for a recurrent decoder; --decoder self-attention has its own attention")
-        if recipe.attention == "none":
-            raise ValueError("attention none is for a recurrent decoder; got --decoder self-attention")
+            value = getattr(recipe, given[0])
+            shown = "" if value is True else f" {value}"
+            raise ValueError(
+                f"{given[0]}{shown} is for a recurrent decoder; --decoder self-attention has its own attention"
+            )
         return
     if recipe.attention == "dot" and recipe.encoder != "self-attention" and recipe.both:
         raise ValueError("attention dot needs sources as wide as the decoder: give --no-both, or --attention general")
-    if recipe.attention == "none" and (given or recipe.heads > 1):
-        raise ValueError(f"{(given or ['heads'])[0]} is of attention, and there is none; got --attention none")
-
-
-def _check_heads(recipe: Translate) -> None:
-    if recipe.heads > 1 and recipe.attention == "dot" and recurrent(recipe):
+    own = [name for name in given if name != "attention"]
+    if recipe.heads is not None and recipe.heads > 1 and recipe.encoder != "self-attention":
+        own.append("heads")
+    if recipe.attention == "none" and own:
+        raise ValueError(f"{own[0]} is of attention, and there is none; got --attention none")
+    if recipe.attention == "dot" and "heads" in own:
         raise ValueError(
             "attention dot has no weights that heads could differ in: give --heads 1, or another attention"
         )
-    if recipe.hidden % recipe.heads:
-        raise ValueError(f"heads must divide hidden; got {recipe.heads} and {recipe.hidden}")
-    if recipe.heads == 1 and recipe.join != "concatenate":
-        raise ValueError("join is of several heads; got --heads 1")
-    if not recipe.attend.startswith("local") and recipe.window != type(recipe).model_fields["window"].default:
+
+
+def _check_heads(recipe: Translate) -> None:
+    parts = "self-attention" in (recipe.encoder, recipe.decoder)
+    if parts:
+        check_heads(recipe.hidden, recipe.self_heads, recipe.positions)
+    elif changed(recipe, "positions"):
+        raise ValueError(f"positions is for self-attention; got {recipe.encoder} and {recipe.decoder}")
+    if recipe.encoder == "self-attention" and not recipe.both:
+        raise ValueError("--no-both is for recurrent encoders; got --encoder self-attention")
+    if recipe.hidden % recipe.attend_heads:
+        raise ValueError(f"heads must divide hidden; got {recipe.attend_heads} and {recipe.hidden}")
+    if recipe.attend_heads == 1 and recipe.join != "concatenate":
+        raise ValueError("join is of several heads of attention; got one")
+    if not recipe.attend.startswith("local") and changed(recipe, "window"):
         raise ValueError(f"window is for --attend local; got {recipe.window} and --attend {recipe.attend}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from throughtime.models.translator import Translator
     from throughtime.recipes.translate import Translate
 
-QUICK_PAIRS = 1000  # of the held-out part, at most, that are judged while training
+QUICK_PAIRS = 500  # of the held-out part, at most, that are judged while training
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,7 @@ def learn(recipe: Translate) -> TranslateData:
         minimum_count=recipe.minimum_count,
         maximum_vocab=recipe.maximum_vocab,
     )
-    parts, skipped = [], []
-    for pairs in (train, valid):
-        part, many = _part(recipe, pairs, source_units, target_units)
-        parts.append(part)
-        skipped.append(many)
+    parts = [part_of(recipe, pairs, source_units, target_units)[1] for pairs in (train, valid)]
     facts = {
         **_facts(found, other, recipe.held_out),
         "source_vocab": len(source_units),
@@ -115,9 +111,9 @@ def learn(recipe: Translate) -> TranslateData:
             for one, other in zip(parts[0].source_ids, parts[0].target_ids, strict=True)
         ),
     }
-    for name, part, many in zip(("train", "valid"), parts, skipped, strict=True):
+    for name, pairs, part in zip(("train", "valid"), (train, valid), parts, strict=True):
         facts |= {f"{name}_{what}": value for what, value in _counted(part, source_units, target_units).items()}
-        facts[f"{name}_too_long"] = many
+        facts[f"{name}_too_long"] = len(pairs) - len(part.sources)
     return TranslateData(source_units, target_units, parts[0], parts[1], facts, found.chosen)
 
 
@@ -134,14 +130,14 @@ def read(recipe: Translate, pairs: Path | None, source: Path | None, target: Pat
     missing, invalid = recipe.missing, recipe.invalid_bytes
     if pairs is not None:
         columns = recipe.source_column, recipe.target_column
-        return read_pairs(pairs, *columns, missing=missing, invalid_bytes=invalid)
+        return read_pairs(pairs, *columns, header=recipe.header, missing=missing, invalid_bytes=invalid)
     if source is None or target is None:
         raise ArgumentError("pairs stand in one file, or in two: give --pairs, or --source and --target")
     return read_parallel(source, target, missing=missing, invalid_bytes=invalid)
 
 
 def score(recipe: Translate, translator: Translator, data: TranslateData, *, quick: bool) -> TranslationScore:
-    """How well the held-out pairs are translated; `quick` looks at about 1,000 of them at most, greedily.
+    """How well the held-out pairs are translated; `quick` looks at 500 of them at most, greedily.
 
     Nats are of all held-out pairs, always.
     """
@@ -149,7 +145,7 @@ def score(recipe: Translate, translator: Translator, data: TranslateData, *, qui
     tally = translator.nats(data.valid.source_ids, data.valid.target_ids)
     found = translator.best(part.sources, recipe.search(width=1 if quick else recipe.beam))
     texts = [one.text for one in found]
-    exact = exact_share(part.sources, texts, part.targets)
+    exact = exact_share(translator.target_units, part.sources, texts, part.targets)
     bleu = None
     if recipe.best == "bleu":
         bleu = judge_translations(texts, [[target] for target in part.targets], kinds=["bleu"]).measures["bleu"].score
@@ -165,20 +161,20 @@ def score(recipe: Translate, translator: Translator, data: TranslateData, *, qui
     )
 
 
-def exact_share(sources: Sequence[str], found: Sequence[str], targets: Sequence[str]) -> float:
+def exact_share(units: LineUnits, sources: Sequence[str], found: Sequence[str], targets: Sequence[str]) -> float:
     """The share of the different sources of which a translation is one of the targets of that source.
 
-    >>> exact_share(["a", "a", "b"], ["x", "x", "y"], ["w", "x", "z"])
+    >>> exact_share(LineUnits.learn("word", []), ["a", "a", "b"], ["x", "x", "y"], ["w", "x", "z"])
     0.5
     """
     right: dict[str, bool] = {}
     for source, text, target in zip(sources, found, targets, strict=True):
-        right[source] = right.get(source, False) or text == target
+        right[source] = right.get(source, False) or units.judged(text) == units.judged(target)
     return float(np.mean(list(right.values())))
 
 
-def _part(recipe: Translate, pairs: Pairs, source: LineUnits, target: LineUnits) -> tuple[Part, int]:
-    """Pairs with their ids, and how many were left out for their length. Raises `DataError` where none may be."""
+def part_of(recipe: Translate, pairs: Pairs, source: LineUnits, target: LineUnits) -> tuple[Pairs, Part]:
+    """The pairs that are not too long for a recipe, and these with their ids. Raises `DataError` where none may be."""
     sources, targets = encode_lines(source, pairs.sources).ids, encode_lines(target, pairs.targets).ids
     longer = [i for i, both in enumerate(zip(sources, targets, strict=True)) if max(map(len, both)) > recipe.longest]
     if longer and recipe.too_long == "refuse":
@@ -192,13 +188,9 @@ def _part(recipe: Translate, pairs: Pairs, source: LineUnits, target: LineUnits)
         raise DataError(f"{pairs.paths[0]}: all pairs are longer than --longest {recipe.longest:,}; give more")
     out = set(longer)
     kept = [i for i in range(len(sources)) if i not in out]
-    part = Part(
-        [pairs.sources[i] for i in kept],
-        [pairs.targets[i] for i in kept],
-        [source.ended(sources[i]) for i in kept],
-        [targets[i] for i in kept],
-    )
-    return part, len(longer)
+    taken = pairs.take(np.array(kept, np.int64))
+    ids = [source.ended(sources[i]) for i in kept], [targets[i] for i in kept]
+    return taken, Part(taken.sources, taken.targets, *ids)
 
 
 def _counted(part: Part, source: LineUnits, target: LineUnits) -> dict[str, int]:

@@ -30,9 +30,9 @@ def translations(recipe: Translate, translator: Translator, data: TranslateData,
     """A few held-out lines, what is made of them, and what should be."""
     part = data.valid.thinned(10 if final else 3)
     found = translator.best(part.sources, recipe.search(width=recipe.beam if final else 1))
-    lines = []
+    lines, judged = [], translator.target_units.judged
     for source, best, target in zip(part.sources, found, part.targets, strict=True):
-        verdict = "" if best.text == target else f"   (truly: {shorten(target, SHOWN)})"
+        verdict = "" if judged(best.text) == judged(target) else f"   (truly: {shorten(target, SHOWN)})"
         lines.append(f"{shorten(source, SHOWN)} → {shorten(best.text, SHOWN)}{verdict}")
     return "\n".join(lines)
 
@@ -46,8 +46,12 @@ def notes(recipe: Translate, data: TranslateData) -> tuple[str, ...]:
         f"{facts[f'{name}_target_unknown']:,})"
         for name, what in (("train", "train on"), ("valid", "validate on"))
     ]
-    left = "".join(f"; {facts[name]:,} {what}" for name, what in LEFT_OUT.items() if facts[name])
-    return (f"{data.chosen}; {vocabularies(recipe, facts)}{left}", "; ".join(counted))
+    return (f"{data.chosen}; {vocabularies(recipe, facts)}{left_out(facts)}", "; ".join(counted))
+
+
+def left_out(facts: Any) -> str:
+    """What was left out or is odd, to be told after something else."""
+    return "".join(f"; {facts[name]:,} {what}" for name, what in LEFT_OUT.items() if facts.get(name))
 
 
 def vocabularies(recipe: Translate, facts: Any) -> str:
@@ -56,6 +60,17 @@ def vocabularies(recipe: Translate, facts: Any) -> str:
     if recipe.shared:
         return f"one vocabulary of {sizes[0]:,} {kinds[0]}s for both sides"
     return f"vocabularies of {sizes[0]:,} {kinds[0]}s and {sizes[1]:,} {kinds[1]}s"
+
+
+def made_of(recipe: Translate) -> str:
+    """The model, in a line."""
+    heads = f"self-attention ({recipe.self_heads} head{'s' if recipe.self_heads > 1 else ''})"
+    itself = "self-attention"
+    reads = heads if recipe.encoder == itself else f"{recipe.encoder}{' from both ends' if recipe.both else ''}"
+    writes = heads if recipe.decoder == itself else recipe.decoder
+    many = f", {recipe.attend_heads} heads" if recipe.attend_heads > 1 else ""
+    seen = "; no attention" if recipe.attention == "none" else f"; {recipe.attention} attention ({recipe.attend}{many})"
+    return f"{reads} to {writes}, {recipe.layers} × {recipe.hidden}{'' if recipe.decoder == itself else seen}"
 
 
 def card(recipe: Translate, model: TranslationModel, data: TranslateData, score: Any) -> str:

@@ -10,7 +10,7 @@ from throughtime.recipes.translate_checks import recurrent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from throughtime.layers import Attend, Core, Score, Where
+    from throughtime.layers import Attend, Core, Design, Score, Where
     from throughtime.models.translation import Decoder, TranslationModel
     from throughtime.recipes.cells import CellName
     from throughtime.recipes.translate import Translate
@@ -58,7 +58,13 @@ def _encoder(recipe: Translate) -> Core[Any]:
         from throughtime.layers import TransformerEncoder
 
         return TransformerEncoder(
-            recipe.embedding, recipe.hidden, layers=recipe.layers, heads=recipe.heads, dropout=recipe.dropout
+            recipe.embedding,
+            recipe.hidden,
+            layers=recipe.layers,
+            heads=recipe.self_heads,
+            positions=recipe.positions,
+            dropout=recipe.dropout,
+            design=_design(recipe),
         )
     make = both_ways if recipe.both else one_way
     return make(recipe.encoder, recipe.embedding, recipe.hidden, recipe.layers, dropout=recipe.dropout)
@@ -86,14 +92,14 @@ def _attend(recipe: Translate, width: int) -> Attend:
     """How a step looks at a source whose places have this width."""
     from throughtime.layers import Attend
 
-    scores = [_score(recipe, width) for _ in range(recipe.heads)]
+    scores = [_score(recipe, width) for _ in range(recipe.attend_heads)]
     return Attend(scores, _where(recipe), join=recipe.join, coverage=recipe.coverage)
 
 
 def _score(recipe: Translate, width: int) -> Score:
     from throughtime import layers
 
-    query, each = recipe.hidden, max(1, recipe.hidden // recipe.heads)
+    query, each = recipe.hidden, max(1, recipe.hidden // recipe.attend_heads)
     kinds: dict[str, Callable[[], Score]] = {
         "additive": lambda: layers.Additive(query, width, each),
         "dot": lambda: layers.Dot(query, width),
@@ -125,6 +131,15 @@ def _self_attentive(recipe: Translate, encoder: Core[Any]) -> Decoder:
         recipe.hidden,
         memory=encoder.hidden,
         layers=recipe.layers,
-        heads=recipe.heads,
+        heads=recipe.self_heads,
+        positions=recipe.positions,
         dropout=recipe.dropout,
+        design=_design(recipe),
     )
+
+
+def _design(recipe: Translate) -> Design:
+    """Layers as they are by themselves; of positions that are learnt, as many as a line and its end may have."""
+    from throughtime.layers import Design
+
+    return Design(places=recipe.longest + 1)

@@ -21,9 +21,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "target_unit": "word",
         "encoder": "lstm",
         "decoder": "lstm",
-        "hidden": 256,
         "embedding": 128,
-        "dropout": 0.2,
         "tokens": 2048,
         "best": "exact",
         "epochs": 6,
@@ -31,10 +29,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "evaluate_every": 1000,
     },
     "translation": {
-        "unit": "subword",
         "maximum_vocab": 4000,
         "hidden": 320,
-        "embedding": 256,
         "dropout": 0.4,
         "word_dropout": 0.1,
         "tokens": 2048,
@@ -43,15 +39,25 @@ PRESETS: dict[str, dict[str, Any]] = {
         "evaluate_every": 1000,
     },
     "summary": {
-        "unit": "subword",
         "shared": True,
         "longest": 4000,
-        "hidden": 256,
-        "embedding": 256,
-        "coverage": False,
         "dropout": 0.3,
-        "best": "nats",
         "epochs": 20,
         "alpha": 1.0,
     },
 }
+
+
+def with_preset(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What is given, and the settings of a preset where nothing is that takes their place.
+
+    A unit for both sides takes the place of those of each, and those of each of the one; a time that of the passes.
+
+    >>> with_preset("spelling", {"unit": "subword", "minutes": 60})["unit"]
+    'subword'
+    """
+    told = {setting for setting, value in given.items() if value is not None}
+    replaced = {"source_unit", "target_unit"} if "unit" in told else set[str]()
+    replaced |= {"unit"} if {"source_unit", "target_unit"} <= told else set()
+    replaced |= {"epochs"} if "minutes" in told else set()
+    return {setting: value for setting, value in PRESETS[name].items() if setting not in replaced} | given

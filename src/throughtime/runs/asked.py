@@ -27,7 +27,13 @@ class Asked:
     missing: Literal["refuse", "skip"] | None = None  # rows that lack something; None: as in training
     probabilities: bool = False  # of every class
     episodes: int | None = None  # that a policy plays
-    target: Path | None = None  # of pairs in two files, that of the targets; `file` is that of the sources
+    pairs: Path | None = None  # a table of them; or two files, that of the sources and that of the targets
+    source: Path | None = None
+    target: Path | None = None
+    source_column: str | None = None  # of `pairs`, by name or number; None: as in training
+    target_column: str | None = None
+    header: bool | None = None  # whether the first line of `pairs` is names; None: as in training
+    brackets: bool = False  # what is written are trees, and judged as such
     beam: int | None = None  # hypotheses of a search; None: as the run has it
     alpha: float | None = None  # of lengths in a search
     pictures: tuple[str, ...] = ()  # of a judgement, by the names of their options: confusion, reliability
@@ -43,7 +49,14 @@ class Asked:
             "missing": ("missing", self.missing),
             "probabilities": ("probabilities", self.probabilities),
             "episodes": ("episodes", self.episodes),
+            "pairs": ("pairs", self.pairs),
+            "source": ("source", self.source),
             "target": ("target", self.target),
+            "source-column": ("source_column", self.source_column),
+            "target-column": ("target_column", self.target_column),
+            "header": ("header", self.header or None),
+            "no-header": ("header", self.header is False),
+            "brackets": ("brackets", self.brackets),
             "beam": ("beam", self.beam),
             "alpha": ("alpha", self.alpha),
             **dict.fromkeys(self.pictures, ("pictures", True)),
@@ -52,6 +65,25 @@ class Asked:
             if name not in takes and value is not None and value is not False:
                 shown = "" if value is True else f" {value!s:.80}"
                 raise ArgumentError(f"--{option}{shown} means nothing to {whose}: leave it out")
+
+    def check_pairs(self, target: str = "target") -> None:
+        """Raises `ArgumentError` unless pairs stand in one file or in two, or none are given.
+
+        `target` is what the option is called that names the file of the targets.
+        """
+        files = {"source": self.source, target: self.target}
+        given = [name for name, path in files.items() if path is not None]
+        if self.pairs is not None and given:
+            raise ArgumentError(f"--pairs is given, and --{given[0]} too: pairs stand in one file, or in two")
+        if len(given) == 1:
+            (other,) = files.keys() - given
+            raise ArgumentError(f"--{given[0]} needs --{other}: sources and {target}s are the lines of two files")
+        named = {"source-column": self.source_column, "target-column": self.target_column, "header": self.header}
+        for name, value in named.items():
+            if value is not None and self.pairs is None:
+                raise ArgumentError(f"--{name} {value!s:.80} is of --pairs, which is not given")
+        if self.missing is not None and self.pairs is None and not given:
+            raise ArgumentError(f"--missing {self.missing} is of --pairs, or --source and --{target}: none is given")
 
     def path(self, wanted: str) -> Path:
         """The file. Raises `ArgumentError` for what is none; `wanted` says which to give."""

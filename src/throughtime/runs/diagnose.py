@@ -168,12 +168,13 @@ def diagnose_run(run: Path, asked: Asked, wanted: Wanted, tell: Callable[[int, i
     from throughtime.runs.folders import check_made
     from throughtime.runs.translate import judged_by, load
 
+    asked.check_pairs("reference")
     home = find_whole(run)
     folder.check_files(home)
     recipe = recipe_of(home)
     check_made(recipe, run, "translate", "diagnose")
     translator = load(home, recipe)
-    items = Items.of(judged_by(home, recipe, asked))
+    items = Items.of(judged_by(home, recipe, asked, translator)[0])
     search = translator.search
     search = search if wanted.beam is None else replace(search, width=wanted.beam, groups=1, diversity=0.0)
     search = search if wanted.alpha is None else replace(search, alpha=wanted.alpha)

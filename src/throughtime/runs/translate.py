@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import BaseModel
 
-from throughtime.errors import ArgumentError, RunError
+from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.folder import STRICT, Count
 from throughtime.recipes.translate import Translate
 from throughtime.recipes.translate_notes import vocabularies
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PICTURES: dict[str, Any] = {}
 READS = "a translator, which reads pairs of lines"
+OF_PAIRS = ("pairs", "source", "target", "source_column", "target_column", "header", "missing")
+TAKES = (*OF_PAIRS, "brackets", "beam", "alpha")
 
 
 class Facts(BaseModel):
@@ -109,9 +111,13 @@ def evaluate(home: Path, recipe: Translate, asked: Asked) -> Judged:
     """How well lines are translated: those of a file or two, or those that the run held out."""
     from throughtime.metrics.translations import judge_translations, told
 
-    asked.only(READS, "target", "beam", "alpha")
-    translator, pairs = load(home, recipe), judged_by(home, recipe, asked)
-    search = replace(translator.search, width=asked.beam or recipe.beam)
+    asked.only(READS, *TAKES)
+    asked.check_pairs()
+    translator = load(home, recipe)
+    pairs, left = judged_by(home, recipe, asked, translator)
+    if asked.brackets:
+        _check_trees(pairs)
+    search = translator.search if asked.beam is None else replace(translator.search, width=asked.beam)
     search = search if asked.alpha is None else replace(search, alpha=asked.alpha)
     began = time.perf_counter()
     found = translator.best(pairs.sources, search)
@@ -125,6 +131,8 @@ def evaluate(home: Path, recipe: Translate, asked: Asked) -> Judged:
         **scores.to_json(),
         **_by_source(translator, pairs, texts),
         "nats_per_symbol": nats.mean,
+        **left,
+        **(_trees(texts, pairs) if asked.brackets else {}),
         "unfinished": sum(not one.finished for one in found),
         "unknown": sum(map(translator.unknown, pairs.sources)),
         "tokens_per_second": made / seconds,
@@ -142,8 +150,8 @@ def _by_source(translator: Translator, pairs: Pairs, texts: list[str]) -> dict[s
     said: dict[str, str] = dict(zip(pairs.sources, texts, strict=True))
     wanted: dict[str, list[Any]] = {source: [] for source in said}
     for source, target in zip(pairs.sources, pairs.targets, strict=True):
-        wanted[source].append(_symbols(units, target))
-    scores = edit_scores([_symbols(units, text) for text in said.values()], list(wanted.values()))
+        wanted[source].append(units.judged(target))
+    scores = edit_scores([units.judged(text) for text in said.values()], list(wanted.values()))
     wrong = scores.wrong_interval()
     return {
         "sources": scores.items,
@@ -154,14 +162,38 @@ def _by_source(translator: Translator, pairs: Pairs, texts: list[str]) -> dict[s
     }
 
 
-def _symbols(units: LineUnits, line: str) -> tuple[str, ...]:
-    """What errors are counted in: characters where these are the units, else words."""
-    return tuple(line) if units.kind == "character" else tuple(line.split())
+def _check_trees(pairs: Pairs) -> None:
+    """Raises `DataError` for a target that is no tree, with its line."""
+    from throughtime.metrics.brackets import parse_brackets
+
+    for row, target in enumerate(pairs.targets):
+        try:
+            parse_brackets(target)
+        except DataError as error:
+            raise DataError(f"{pairs.where(row)}: the target is no tree: {error}; leave --brackets out") from None
+
+
+def _trees(texts: list[str], pairs: Pairs) -> dict[str, Any]:
+    """How well trees were written."""
+    from throughtime.metrics.brackets import bracket_scores
+
+    scores = bracket_scores(texts, pairs.targets).to_json()
+    return {"exact_tree" if name == "exact" else name: value for name, value in scores.items() if name != "items"}
 
 
 def _told(facts: dict[str, Any], translator: Translator) -> dict[str, str]:
     what = "characters" if translator.target_units.kind == "character" else "words"
+    trees = (
+        {
+            "brackets": f"F1 {figure(facts['bracket_f1'])}, precision {figure(facts['bracket_precision'])}, "
+            f"recall {figure(facts['bracket_recall'])}",
+            "trees": f"{100 * facts['well_formed']:.2f} % well formed, {100 * facts['exact_tree']:.2f} % exact",
+        }
+        if "well_formed" in facts
+        else {}
+    )
     return {
+        **trees,
         "exact": f"{100 * facts['exact']:.2f} % of {facts['sources']:,} different sources",
         f"wrong {what}": figure(facts["symbol_error_rate"]),
         "nats per symbol": figure(facts["nats_per_symbol"]),
@@ -171,17 +203,34 @@ def _told(facts: dict[str, Any], translator: Translator) -> dict[str, str]:
     }
 
 
-def judged_by(home: Path, recipe: Translate, asked: Asked) -> Pairs:
-    """The pairs of a file, or those that the run held out."""
-    from throughtime.data.pairs import divide
-    from throughtime.recipes.translate_data import read, read_files
+def judged_by(home: Path, recipe: Translate, asked: Asked, translator: Translator) -> tuple[Pairs, dict[str, int]]:
+    """The pairs of a file or two, or those that the run held out; and what was left out of them, by name."""
+    from throughtime.recipes.translate_data import part_of, read
+    from throughtime.recipes.translate_notes import left_out
 
-    if asked.target is not None:
-        if asked.file is None:
-            raise ArgumentError("--target belongs to --source: give both")
-        return read(recipe, None, asked.file, asked.target)
-    if asked.file is not None:
-        return read(recipe, asked.file, None, None)
+    if asked.pairs is not None or asked.source is not None:
+        pairs = read(_as_asked(recipe, asked), asked.pairs, asked.source, asked.target)
+        left = pairs.left_out
+    else:
+        whole = _held_out(home, recipe)
+        pairs = whole
+        if recipe.too_long == "skip":  # else there are none
+            pairs, _ = part_of(recipe, whole, translator.source_units, translator.target_units)
+        left = {"valid_too_long": len(whole) - len(pairs)}
+    return replace(pairs, chosen=pairs.chosen + left_out(left)), left
+
+
+def _as_asked(recipe: Translate, asked: Asked) -> Translate:
+    """The recipe, but that it reads tables as is asked."""
+    reading = {name: getattr(asked, name) for name in ("source_column", "target_column", "header", "missing")}
+    return recipe.model_copy(update={name: value for name, value in reading.items() if value is not None})
+
+
+def _held_out(home: Path, recipe: Translate) -> Pairs:
+    """What the run held out, read again. Raises `RunError` where its files are gone or were changed."""
+    from throughtime.data.pairs import divide
+    from throughtime.recipes.translate_data import read_files
+
     facts = facts_of(home, Facts)
 
     def again() -> tuple[Pairs, Pairs | None]:
