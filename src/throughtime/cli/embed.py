@@ -44,7 +44,7 @@ class Options:
     nearest: Annotated[
         str | None, tyro.conf.arg(help="give the lines whose vectors are nearest to that of this text, by the cosine")
     ] = None
-    count: Annotated[int, tyro.conf.arg(help="of --nearest: how many lines")] = 10
+    count: Annotated[int | None, tyro.conf.arg(help="of --nearest: how many lines (10)")] = None
     invalid_bytes: Annotated[
         Literal["refuse", "skip"], tyro.conf.arg(help="bytes that are not UTF-8: refuse the file, or skip them")
     ] = "refuse"
@@ -67,7 +67,7 @@ def command(words: list[str]) -> int:
     with leaving(), bar("embedding") as tell:
         blocks = told.watched(_blocks(vectors, lines, normalise=options.normalise), tell)
         if options.nearest is not None:
-            _say_nearest(_nearest(vectors, blocks, options.nearest, options.count), as_json=options.json)
+            _say_nearest(_nearest(vectors, blocks, options.nearest, options.count or 10), as_json=options.json)
         elif options.out is not None:
             with _array(options.out, count, vectors.width) as array:
                 for first, texts, found in blocks:
@@ -82,7 +82,9 @@ def command(words: list[str]) -> int:
 
 def _check(options: Options) -> None:
     """Refuses before any work what does not go together, or cannot be written."""
-    if options.count < 1:
+    if options.count is not None and options.nearest is None:
+        raise ArgumentError(f"--count {options.count} is of --nearest, which is not given")
+    if options.count is not None and options.count < 1:
         raise ArgumentError(f"--count must be at least 1; got {options.count}")
     if options.nearest is not None and not options.nearest.strip():
         raise ArgumentError("--nearest has no words; give it a sentence")
@@ -136,12 +138,25 @@ def _blocks(vectors: "Vectors", lines: "Lines", *, normalise: bool) -> Iterator[
         found = np.zeros((len(block), vectors.width), np.float32)
         filled = [place for place, line in enumerate(block) if line.strip()]
         if filled:
-            found[filled] = vectors.embed([block[place] for place in filled])
+            found[filled] = _embedded(vectors, block, filled, lines, first)
         wrong = np.flatnonzero(~np.isfinite(found).all(1))
         if len(wrong):
             raise DataError(f"{lines.origin} {first + wrong[0] + 1}: its vector is no number; leave the line out")
         yield first, block, normalised(found) if normalise else found
         first += len(block)
+
+
+def _embedded(vectors: "Vectors", block: list[str], filled: list[int], lines: "Lines", first: int) -> Any:
+    """The vectors of some lines of a block. Raises `DataError` that tells the line, for one that cannot be read."""
+    try:
+        return vectors.embed([block[place] for place in filled])
+    except DataError:
+        for place in filled:
+            try:
+                vectors.embed([block[place]])
+            except DataError as error:
+                raise DataError(f"{lines.origin} {first + place + 1}: {error}") from None
+        raise
 
 
 def _gathered(lines: "Lines") -> Iterator[list[str]]:
