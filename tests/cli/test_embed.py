@@ -131,6 +131,7 @@ def test_the_nearest_lines_come_first_and_empty_ones_never(home, capsys, monkeyp
         (["lines.txt", "--nearest", " "], "--nearest has no words; give it a sentence"),
         (["lines.txt", "--nearest", "a", "--normalise"], "--nearest gives lines and no vectors: leave --normalise out"),
         (["lines.txt", "--nearest", "a", "--count", "0"], "--count must be at least 1; got 0"),
+        (["lines.txt", "--count", "3"], "--count 3 is of --nearest, which is not given"),
         (["lines.txt", "--normalize"], "unknown option --normalize; did you mean '--normalise'?"),
     ],
     ids=str,
@@ -188,6 +189,12 @@ def test_vectors_that_are_no_numbers_are_refused_by_line(home, tmp_path, capsys,
     told = refused(capsys, home / "sentences", home / "lines.txt", "--out", tmp_path / "v.npy")
     assert "lines.txt, line 3: its vector is no number; leave the line out" in told
     assert not list(tmp_path.iterdir())
+
+
+def test_a_line_that_cannot_be_read_is_named(home, tmp_path, capsys):
+    (tmp_path / "long.txt").write_text("a b\n\n" + "a " * 40_000 + "\nb\n")
+    told = refused(capsys, home / "translate", tmp_path / "long.txt")
+    assert "long.txt, line 3: a source has" in told
 
 
 def test_a_stream_answers_each_sentence_with_its_vector(home):
