@@ -55,7 +55,7 @@ class Forbidden:
 
     def restrict(self, table: Tensor, states: Tensor) -> None:
         """Makes what would end a forbidden word impossible, in place. Shapes: table N V, states N."""
-        for state in states.unique().tolist():
+        for state in sorted(set(states.tolist())):
             symbols = self.impossible(state)
             if len(symbols):
                 table[(states == state).nonzero(), symbols] = -torch.inf

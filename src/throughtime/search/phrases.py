@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from throughtime.search.automaton import NOTHING, OWN, Automaton
@@ -41,20 +42,7 @@ class Phrases(NamedTuple):
         kinds[NOTHING] = NOTHING
         spelt = [[tuple(column[s] for s in phrase) for word in words for phrase in word] for words in sets]
         automaton = Automaton.of(spelt, kinds, stops=False)
-        ending = np.zeros((len(automaton.following), most), np.bool_)
-        progress = np.zeros(ending.shape, np.int64)
-        for words, phrases, root in zip(sets, spelt, automaton.roots, strict=True):
-            places = [(place, word) for place, word in enumerate(words) for _ in word]
-            for (place, word), phrase in zip(places, phrases, strict=True):
-                state, lead = root, min(map(len, word)) - len(phrase)
-                for said, letter in enumerate(phrase, 1):
-                    state = int(automaton.following[state, letter])
-                    if said < len(phrase):
-                        progress[state, place] = max(progress[state, place], said + lead)
-                ending[state, place] = True
-        for state, falls in automaton.order:
-            ending[state] |= ending[falls]
-            np.maximum(progress[state], progress[falls], out=progress[state])
+        ending, progress = _tables(automaton, sets, spelt, most)
         roots = dict(zip(sets, automaton.roots, strict=True))
         tables = (
             torch.tensor(symbols),
@@ -79,3 +67,24 @@ class Phrases(NamedTuple):
     def take(self, groups: Tensor) -> "Phrases":
         """The tables for some of the sources."""
         return self._replace(roots=self.roots[groups], lengths=self.lengths[groups])
+
+
+def _tables(
+    automaton: Automaton, sets: Sequence[tuple[Spellings, ...]], spelt: Sequence[Sequence[Phrase]], most: int
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Where words end, and how far they are said, by state and word; `spelt` are the columns of all spellings."""
+    ending = np.zeros((len(automaton.following), most), np.bool_)
+    progress = np.zeros(ending.shape, np.int64)
+    for words, phrases, root in zip(sets, spelt, automaton.roots, strict=True):
+        places = [(place, word) for place, word in enumerate(words) for _ in word]
+        for (place, word), phrase in zip(places, phrases, strict=True):
+            state, lead = root, min(map(len, word)) - len(phrase)
+            for said, letter in enumerate(phrase, 1):
+                state = int(automaton.following[state, letter])
+                if said < len(phrase):
+                    progress[state, place] = max(progress[state, place], said + lead)
+            ending[state, place] = True
+    for state, falls in automaton.order:
+        ending[state] |= ending[falls]
+        np.maximum(progress[state], progress[falls], out=progress[state])
+    return ending, progress

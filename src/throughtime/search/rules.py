@@ -169,9 +169,10 @@ def _phrase(word: int | Sequence[int]) -> Phrase:
 
 def _spellings(word: int | Sequence[int] | Sequence[Sequence[int]]) -> tuple[Phrase, ...]:
     """The spellings of a required word: those given, or it alone."""
-    if isinstance(word, Sequence) and word and isinstance(word[0], Sequence):
-        return tuple(dict.fromkeys(_phrase(spelling) for spelling in word))
-    return (_phrase(word),)
+    if not isinstance(word, Sequence):
+        return ((int(word),),)
+    several = [_phrase(part) for part in word if isinstance(part, Sequence)]
+    return tuple(dict.fromkeys(several)) or (tuple(int(part) for part in word if not isinstance(part, Sequence)),)
 
 
 def _stands(word: bytes, text: bytes, ended: bool) -> bool:
