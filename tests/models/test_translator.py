@@ -1,5 +1,7 @@
 """The translator: lines in, lines out, in their order, the same in any company."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -9,6 +11,7 @@ from throughtime.cells import GRU
 from throughtime.data.line_units import LineUnits
 from throughtime.errors import ArgumentError, DataError
 from throughtime.heads import Softmax
+from throughtime.models import translator as translators
 from throughtime.models.translation import Encoder, Reader, TranslationModel
 from throughtime.models.translator import SOURCE_LIMIT, Search, Translator
 from throughtime.search import Sampling
@@ -16,8 +19,8 @@ from throughtime.search import Sampling
 LINES = ["abc", "", "c", "abcabc", "?b", "  ", "bb", "a"]
 
 
-def translator(seed=0, *, letters="abc", spread=2.0):
-    units = LineUnits.learn("character", [letters])
+def translator(seed=0, *, letters="abc", spread=2.0, units=None):
+    units = units or LineUnits.learn("character", [letters])
     torch.manual_seed(seed)
     core, inner = layers.Bidirectional(GRU(4, 5), GRU(4, 5)), layers.Recurrent(GRU(4, 6))
     encoder = Encoder(Reader(nn.Embedding(len(units), 4)), core, layers.Bridge(core, inner))
@@ -73,10 +76,32 @@ def test_what_must_and_must_not_come_does_and_does_not():
     (found,) = one.translate(["abc"], Search(width=6, required=("cb",), shortest=3, longest=6))
     assert "cb" in found[0].text
     assert len(found[0].text) >= 3
-    (found,) = one.translate(["abc"], Search(width=6, keep=6, forbidden=("b",), longest=6))
-    assert not any("b" in best.text for best in found)
+    spaced = translator(spread=0.5, letters="ab ")
+    (found,) = spaced.translate(["ab"], Search(width=30, keep=30, longest=3))
+    assert any("b" in best.text.split() for best in found)
+    (found,) = spaced.translate(["ab"], Search(width=30, keep=30, forbidden=("b",), longest=3))
+    assert not any("b" in best.text.split() for best in found)
+    assert any("b" in best.text for best in found), "within longer words it may"
     (found,) = one.translate(["abc"], Search(width=6, prefix="cc", longest=6))
     assert found[0].text.startswith("cc")
+
+
+def test_subwords_say_a_word_in_any_way_or_in_none():
+    units = LineUnits.learn("subword", ["haus", "das haus"] * 4)
+    one = translator(spread=0.1, units=units)
+    assert len(units.encode("haus")) == len(units.encode(" haus")) == 1
+    with torch.no_grad():  # it likes to spell, letter after letter
+        one.model.head.bias[[units.encode(letter)[0] for letter in "haus "]] = 6.0
+        one.model.head.bias[units.end] = 6.0
+    asked = Search(width=12, keep=12, prefix="ha", longest=5)
+    said = [best.text for best in one.translate(["haus"], asked)[0]]
+    free = [best.text for best in one.translate(["haus"], replace(asked, forbidden=("haus", "ha")))[0]]
+    assert "ha" in said
+    assert free
+    assert not any({"ha", "haus"} & set(text.split()) for text in free)
+    (found,) = one.translate(["haus"], Search(width=12, keep=12, required=("haus",), longest=2))
+    assert all("haus" in best.text for best in found)
+    assert {"haus", " haus"} <= {best.text for best in found}, "in either way of cutting it"
 
 
 @pytest.mark.parametrize("word", ["x", "", "ax"])
@@ -127,7 +152,8 @@ def test_samples_are_drawn_again_from_the_same_seed():
 
 
 def test_an_alignment_names_what_looks_at_what():
-    alignment = translator().align("abc", "ca")
+    one = translator()
+    alignment = one.align("abc", one.target_units.encode("ca"))
     assert alignment.source == ("a", "b", "c", "<eos>")
     assert alignment.target == ("c", "a", "<eos>")
     assert alignment.weights.shape == (1, 3, 4)
@@ -141,3 +167,83 @@ def test_rows_and_training_are_as_they_were():
     assert one.model.training
     with pytest.raises(ArgumentError, match="rows must be at least 1; got 0"):
         one.translate(["a"], rows=0)
+
+
+def test_a_draw_is_of_its_seed_and_line_whatever_stands_beside_it():
+    one, settings = translator(), Sampling(copies=2, seed=1)
+
+    def drawn(lines, how=settings, **asked):
+        return [[best.ids for best in some] for some in one.sample(lines, how, **asked)]
+
+    same = drawn(["abc"] * 9, rows=4)
+    assert len({ids for some in same for ids in some}) > 9
+    assert same == drawn(["abc"] * 9, rows=9)
+    assert drawn(["abc"], numbers=[6]) == [same[5]]
+    assert drawn(["b", "abc"])[1] == same[1]
+    assert drawn(["abc"], Sampling(2, seed=2)) != [same[1]]
+
+
+def test_an_alignment_is_of_the_symbols_that_were_said_and_of_all_who_searched():
+    one, other = translator(), translator(1)
+    ids = one.target_units.encode("ca")
+    both = one.align("abc", ids, partners=[other]).weights
+    assert both == pytest.approx((one.align("abc", ids).weights + other.align("abc", ids).weights) / 2, abs=1e-6)
+    assert one.align("abc", [0, 1]).target == ("<unk>", "a", "<eos>")
+    with pytest.raises(ArgumentError, match="have the same units"):
+        one.align("abc", ids, partners=[translator(letters="abd")])
+
+
+def test_more_weights_than_are_held_are_refused(monkeypatch):
+    one = translator()
+    monkeypatch.setattr(translators, "WEIGHTS", 3 * 4)
+    one.align("abc", [1, 1])
+    with pytest.raises(DataError, match="1 x 4 x 4 weights of attention are over 12: choose a shorter line"):
+        one.align("abc", [1, 1, 1])
+
+
+def test_a_limit_leaves_room_for_what_the_rules_need_and_a_given_one_is_held_against_them():
+    one = translator(spread=0.5)
+    found = one.translate(["a" * 20, "b"], Search(width=2, shortest=40))
+    assert all(len(best.ids) >= 40 for (best,) in found)
+    (found,) = one.translate(["a"], Search(width=2, prefix="abc" * 20))
+    assert len(found[0].ids) > 60
+    for asked, says in [
+        ({"shortest": 5}, "shortest 5 is over longest 4"),
+        ({"prefix": "abcab"}, "the prefix has 5 symbols, over longest 4"),
+        ({"prefix": "ab", "required": ("cca",)}, "required words need .* over longest 4"),
+    ]:
+        with pytest.raises(ArgumentError, match=says):
+            one.translate([], Search(longest=4, **asked))
+    with pytest.raises(ArgumentError, match="shortest 40000 is over longest 32768"):
+        one.translate([], Search(shortest=40000))
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"longest": 0}, r"longest must be in 1\.\.32,768; got 0"),
+        ({"longest": 10**7}, r"longest must be in 1\.\.32,768; got 10000000"),
+        ({"shortest": -1}, "shortest must be at least 0; got -1"),
+        ({"width": 0}, "width must be at least 1; got 0"),
+    ],
+)
+def test_a_search_checks_itself(asked, says):
+    with pytest.raises(ArgumentError, match=says):
+        Search(**asked)
+
+
+def test_what_does_not_fit_a_translator_is_refused():
+    one = translator()
+    with pytest.raises(ArgumentError, match="there are 2 sources and 1 targets: give one for each"):
+        one.score(["a", "b"], ["a"])
+    with pytest.raises(ArgumentError, match="lines are several; got 'abc': put a single one into a list"):
+        one.translate("abc")
+    with pytest.raises(ArgumentError, match="prefix 'zq' has characters that the vocabulary lacks"):
+        one.translate([], Search(prefix="zq"))
+
+
+def test_partners_are_trained_again_if_they_were():
+    one, other = translator(), translator(1)
+    other.model.train()
+    one.translate(["a"], partners=[other])
+    assert other.model.training

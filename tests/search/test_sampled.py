@@ -89,6 +89,8 @@ def test_sources_leave_when_all_their_copies_have_ended(chances):
 def test_settings_that_do_not_fit_are_refused(chances):
     with pytest.raises(ArgumentError, match="copies must be at least 1; got 0"):
         Sampling(copies=0)
+    with pytest.raises(ArgumentError, match="seed must be at least 0; got -1"):
+        Sampling(seed=-1)
     with pytest.raises(ArgumentError, match="top_k must be at least 1; got 0"):
         sampled(chances(), SOURCE, rules=Rules(end=0), longest=[2, 2], settings=Sampling(top_k=0))
 
@@ -98,3 +100,18 @@ def test_numbers_that_are_none_are_refused(chances):
     stepper.log_p[1] = torch.nan
     with pytest.raises(DivergedError, match="the model's probabilities are not numbers"):
         sampled(stepper, SOURCE, rules=Rules(end=0), longest=[2, 2])
+
+
+def test_a_draw_is_of_its_seed_and_number_whatever_stands_beside_it(chances):
+    def drawn(symbols, numbers, seed=3):
+        asked = {"rules": Rules(end=0), "longest": [9] * len(symbols), "settings": Sampling(copies=3, seed=seed)}
+        return sampled(chances(vocab=9), torch.tensor(symbols), **asked, numbers=numbers)
+
+    several = drawn([1, 1, 4, 1], [7, 8, 9, 10])
+    assert len({tuple(one.tokens for one in copies) for copies in several}) == 4
+    for place, symbol in enumerate([1, 1, 4, 1]):
+        (alone,) = drawn([symbol], [7 + place])
+        assert [one.tokens for one in alone] == [one.tokens for one in several[place]]
+    assert drawn([1], [8], seed=1) != drawn([1], [7], seed=2)
+    with pytest.raises(ArgumentError, match="there are 2 numbers for 1 sources: give one for each"):
+        drawn([1], [1, 2])

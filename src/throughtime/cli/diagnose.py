@@ -10,7 +10,7 @@ import tyro
 
 from throughtime.cli.bar import bar
 from throughtime.cli.parse import parse
-from throughtime.errors import ArgumentError
+from throughtime.errors import ArgumentError, StorageError
 
 WIDEST = 1000  # of a beam
 
@@ -57,7 +57,7 @@ def command(words: list[str]) -> int:
         header=options.header,
         missing=options.missing,
     )
-    wanted = Wanted(options.beam, options.alpha, options.widths, options.alphas)
+    wanted = Wanted(options.beam, options.alpha, options.widths, options.alphas, options.sentence)
     with bar("searching") as tell:
         found = diagnose_run(options.run, asked, wanted, tell)
     sys.stderr.write(f"{found.items.chosen}\n")
@@ -90,3 +90,5 @@ def _check(options: Options) -> None:
         from throughtime.inspect.draw import check_picture
 
         check_picture(options.tree)
+        if not options.tree.absolute().parent.is_dir():
+            raise StorageError(f"cannot write {options.tree}: there is no folder {options.tree.parent}; choose another")

@@ -1,20 +1,19 @@
 """What translations looked at, while lines go by: links in a file, pairs on a page, a picture of one line."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from throughtime.cli.mistakes import check_page
-from throughtime.cli.sources import Line, one_line
+from throughtime.cli.sources import Line
 from throughtime.errors import ArgumentError, DataError, StorageError
 
 if TYPE_CHECKING:
     from throughtime.data.alignments import Alignment
     from throughtime.data.line_units import LineUnits
     from throughtime.models.translator import Translation, Translator
-
-LARGEST = 2**24  # pairs of units of a line and its translation, whose weights we are willing to hold
 
 
 def check_files(options: Any) -> None:
@@ -38,14 +37,17 @@ class Seen:
     The files have their names only when they are whole.
     """
 
-    def __init__(self, options: Any, translator: "Translator") -> None:
-        self.options, self.translator = options, translator
+    def __init__(self, options: Any, translator: "Translator", partners: "Sequence[Translator]" = ()) -> None:
+        self.options, self.translator, self.partners = options, translator, partners
+        self.name = options.run.absolute().name  # of what searched
         self.told: list[str] = []  # what could not be shown, in sentences
         self.large = 0  # pairs with more weights than are held
         self.last, self.drawn = 0, options.picture is None
-        self.wanted = any(path is not None for path in (options.alignments, options.page, options.picture))
-        if self.wanted:
-            translator.align("", "")  # which refuses models that do not look, before any line is read
+        self.undrawn: str | None = None  # why the line could not be
+        if partners:
+            self.name += f" and {len(partners):,} more: the mean"
+            if options.alignments or options.page or options.picture:
+                self.told.append(f"what is seen is the mean of what {len(partners) + 1:,} runs looked at")
         if options.page is not None:
             from throughtime.inspect.alignments_page import Pairs
 
@@ -67,11 +69,12 @@ class Seen:
         at = self.options.line in (None, line.number) and not self.drawn
         if not (self.links or self.options.page or at):
             return
-        if len(self.translator.read(line.text)) * (len(translation.ids) + 1) > LARGEST:
+        try:
+            alignment = self._aligned(line.text, translation.ids)
+        except DataError:
             self.large += 1
             self.skip(line)
             return
-        alignment = self._aligned(line.text, translation.text)
         self._link(alignment)
         if self.options.page is not None:
             from throughtime.inspect.alignments_page import Pair
@@ -81,13 +84,11 @@ class Seen:
             self._draw(alignment, line.number)
 
     def skip(self, line: Line) -> None:
-        """A line with nothing to see. Raises `DataError` where it is the one that was to be drawn."""
+        """A line with nothing to see."""
         self.last = line.number
         self._link(None)
         if self.options.line == line.number:
-            raise DataError(
-                f"line {line.number} has no translation, or one too long to be drawn; choose another --line"
-            )
+            self.undrawn = f"line {line.number} has no translation, or one too long to be drawn; choose another --line"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -107,22 +108,25 @@ class Seen:
     def _finish(self) -> None:
         if self.large:
             self.told.append(f"{self.large:,} lines are too long for their weights to be held; nothing is seen of them")
-        if not self.drawn:
-            wanted = f"no line {self.options.line}" if self.options.line else "no line with a translation"
-            raise DataError(f"there is {wanted} to draw in {self.last:,} lines; choose another --line")
         if self.options.page is not None:
             from throughtime.folder import write_file
             from throughtime.inspect.alignments_page import Heading, page
 
             kinds = self.translator.source_units.kind, self.translator.target_units.kind
-            body = page(self.pairs, Heading(self.options.run.absolute().name, *kinds))
+            body = page(self.pairs, Heading(self.name, *kinds))
             write_file(self.options.page, body.encode("utf-8", "replace"))
             if self.pairs.left_out:
                 self.told.append(f"the page has room for {len(self.pairs.shown):,} pairs; {self.pairs.left_out:,} more")
 
-    def _aligned(self, source: str, target: str) -> "Alignment":
+    def check_drawn(self) -> None:
+        """Raises `DataError` where there was to be a picture and is none; all else is written by then."""
+        if not self.drawn:
+            wanted = f"no line {self.options.line}" if self.options.line else "no line with a translation"
+            raise DataError(self.undrawn or f"there is {wanted} to draw in {self.last:,} lines; choose another --line")
+
+    def _aligned(self, source: str, target: "Sequence[int]") -> "Alignment":
         """Where the model looked, with the words of the source as they are, also those that it does not know."""
-        found = self.translator.align(source, one_line(target))
+        found = self.translator.align(source, target, partners=self.partners)
         names = _spelt(source, self.translator.source_units)
         if names is not None and len(names) == len(found.source) - found.ends:
             found = replace(found, source=(*names, *found.source[len(names) :]))
@@ -148,7 +152,7 @@ class Seen:
     def _draw(self, alignment: "Alignment", number: int) -> None:
         from throughtime.inspect.alignments import draw_alignment
 
-        title = f"{self.options.run.absolute().name}, line {number:,}"
+        title = f"{self.name}, line {number:,}"
         try:
             self.told += draw_alignment(alignment, self.options.picture, title=title)
         except ArgumentError as error:

@@ -134,9 +134,9 @@ def of_file(source: Source, path: Path, invalid_bytes: Literal["refuse", "skip"]
 
 
 def one_line(text: str) -> str:
-    """A text with spaces for whatever would end its line: a model of characters may say anything.
+    """A text with spaces for whatever would end its line or cell: a model of characters may say anything.
 
-    >>> one_line("a\\nb\\rc")
+    >>> one_line("a\\nb\\tc")
     'a b c'
     """
-    return text.replace("\n", " ").replace("\r", " ")
+    return text.replace("\n", " ").replace("\r", " ").replace("\t", " ")

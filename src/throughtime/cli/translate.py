@@ -42,8 +42,12 @@ class Options:
     longest: Annotated[int | None, tyro.conf.arg(help="symbols of a translation at which the search gives up")] = None
     shortest: Annotated[int, tyro.conf.arg(help="symbols of a translation, at least")] = 0
     prefix: Annotated[str, tyro.conf.arg(help="what every translation begins with")] = ""
-    forbid: Annotated[tuple[Phrase, ...], tyro.conf.arg(help="words or phrases that never come")] = ()
-    require: Annotated[tuple[Phrase, ...], tyro.conf.arg(help="words or phrases that must come")] = ()
+    forbid: Annotated[
+        tuple[Phrase, ...], tyro.conf.arg(help="words or phrases that never come, but within longer words")
+    ] = ()
+    require: Annotated[
+        tuple[Phrase, ...], tyro.conf.arg(help="words or phrases that must come, maybe within longer words")
+    ] = ()
     ensemble: Annotated[
         tuple[Path, ...], tyro.conf.arg(name="with", help="more runs with the same units: the mean of all is searched")
     ] = ()
@@ -83,11 +87,13 @@ def command(words: list[str]) -> int:
         raise ArgumentError("translate reads stdin, which is closed; pipe lines into it or give a FILE")
     translator, partners = _loaded(options.run), [_loaded(run) for run in options.ensemble]
     maker = _Maker(options, translator, partners)
+    if options.coverage or options.alignments or options.page or options.picture:
+        _check_looks({options.run: translator, **dict(zip(options.ensemble, partners, strict=True))})
     if options.sample and options.seed is None:
         sys.stderr.write(f"seed {maker.seed}\n")
     source = Source(translator, options.on_error)
     blocks = of_stdin(source) if options.file is None else of_file(source, options.file, options.invalid_bytes)
-    with leaving(), Seen(options, translator) as seen:
+    with leaving(), translator.ready(partners), Seen(options, translator, partners) as seen:
         if options.file is None:
             _told_what_to_type()
             for block in blocks:
@@ -100,6 +106,7 @@ def command(words: list[str]) -> int:
     notes = [*source.told(), *maker.told(), *seen.told]
     if options.file is not None or notes:
         sys.stderr.writelines(f"{printable(line)}\n" for line in [source.counted(), *notes])
+    seen.check_drawn()
     return 0
 
 
@@ -112,6 +119,15 @@ def _loaded(run: Path) -> "Translator":
     check_made(recipe_of(home), run, "translate", "translate")
     translator: Translator = load_from(home)
     return translator
+
+
+def _check_looks(translators: "dict[Path, Translator]") -> None:
+    """Raises `ArgumentError`, before any line is read, for a run whose model does not look at the source."""
+    for run, translator in translators.items():
+        try:
+            translator.align("", ())
+        except ArgumentError as error:
+            raise ArgumentError(f"{run}: {error}") from None
 
 
 def _told_what_to_type() -> None:
@@ -127,6 +143,7 @@ class _Maker:
     translator: "Translator"
     partners: Sequence["Translator"]
     cut: int = 0
+    empty: int = 0  # translations of lines that are not
     none: int = 0  # lines for which nothing keeps to the rules
     seed: int = field(init=False)
     search: "Search" = field(init=False)
@@ -144,7 +161,7 @@ class _Maker:
             groups=given.groups,
             diversity=given.diversity,
             shortest=given.shortest,
-            longest=given.longest or search.longest,
+            longest=search.longest if given.longest is None else given.longest,
             forbidden=given.forbid,
             required=given.require,
             prefix=given.prefix,
@@ -152,29 +169,30 @@ class _Maker:
         # What does not go together is refused before any line is read.
         _ = self.search.beam
         self.translator.translate([], self.search, partners=self.partners)
-        units = self.translator.target_units
-        if units.unknown is not None and units.unknown in units.encode(given.prefix):
-            raise ArgumentError(f"--prefix {given.prefix!a:.80} has {units.kind}s that the vocabulary lacks")
 
     def make(self, block: Block) -> list[list["Translation"]]:
         """The translations of each line of a block, the best first, or in the order in which they were drawn."""
         texts = [line.text for line in block]
         if self.options.sample:
-            found = self.translator.sample(texts, self._sampling(block[0].number), self.search)
+            found = self.translator.sample(
+                texts, self._sampling(), self.search, numbers=[line.number for line in block]
+            )
         else:
             found = self.translator.translate(texts, self.search, partners=self.partners)
         self.cut += sum(not best.finished for best, *_ in filter(None, found))
         self.none += sum(not some for some in found)
+        self.empty += sum(
+            bool(line.text and some and not some[0].text) for line, some in zip(block, found, strict=True)
+        )
         return found
 
-    def _sampling(self, number: int) -> Any:
-        """How a block is drawn that begins with a line of that number: no two alike."""
+    def _sampling(self) -> Any:
+        """How lines are drawn."""
         from throughtime.search import Sampling
 
         given = self.options
         temperature = 1.0 if given.temperature is None else given.temperature
-        seed = (self.seed + number) % 2**63
-        return Sampling(given.n_best, temperature, given.top_k, given.top_p, seed)
+        return Sampling(given.n_best, temperature, given.top_k, given.top_p, self.seed)
 
     def told(self) -> list[str]:
         """What went wrong, in sentences."""
@@ -182,6 +200,8 @@ class _Maker:
         if self.cut:
             limit = f"--longest {self.search.longest}" if self.search.longest else "the longest length"
             notes.append(f"{self.cut:,} translations were cut off at {limit}: raise --longest if they should go on")
+        if self.empty:
+            notes.append(f"{self.empty:,} lines that are not empty have an empty translation")
         if self.none:
             notes.append(f"{self.none:,} lines have no translation that keeps to the rules; their rows are empty")
         return notes
@@ -211,11 +231,9 @@ def _rows(number: int, filled: bool, found: Sequence["Translation"], options: Op
         content = {"line": number, "translations": facts}
         yield json.dumps(content, ensure_ascii=terminal, allow_nan=False)
         return
-    if not filled or not found:
-        yield f"{number}\t1\t" if options.n_best > 1 else ""
-        return
-    for rank, one in enumerate(found, 1):
+    for rank, one in enumerate(found if filled and found else [None], 1):
         cells = [str(number), str(rank)] if options.n_best > 1 else []
-        cells += [f"{one.score:.4f}", f"{one.log_probability:.4f}"] if options.scores else []
-        text = one_line(one.text)
-        yield "\t".join([*cells, printable(text.expandtabs()) if terminal else text])
+        if options.scores:
+            cells += [f"{one.score:.4f}", f"{one.log_probability:.4f}"] if one else ["", ""]
+        text = one_line(one.text) if one else ""
+        yield "\t".join([*cells, printable(text) if terminal else text])

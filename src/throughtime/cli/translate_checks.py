@@ -6,6 +6,7 @@ from typing import Any
 from throughtime.errors import ArgumentError
 
 WIDEST = 1000  # hypotheses of a beam
+LONGEST = 2**15  # symbols of a translation
 
 
 def check(options: Any) -> None:
@@ -32,6 +33,9 @@ def _numbers(options: Any) -> None:
         value = getattr(options, name)
         if value is not None and value < least:
             raise ArgumentError(f"--{name} must be at least {least}; got {value}")
+    if max(options.longest or 0, options.shortest) > LONGEST:
+        name = "longest" if (options.longest or 0) > LONGEST else "shortest"
+        raise ArgumentError(f"--{name} must be at most {LONGEST:,}; got {getattr(options, name)}")
     if options.threshold is not None and not 0 < options.threshold <= 1:
         raise ArgumentError(f"--threshold is a weight in (0, 1]; got {options.threshold}")
     if options.seed is not None and not 0 <= options.seed < 2**63:

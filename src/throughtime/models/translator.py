@@ -1,12 +1,14 @@
 """Translator: a translation model together with its units, which makes and judges lines."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from throughtime.data.alignments import Alignment
 from throughtime.data.line_units import LineUnits
@@ -21,7 +23,12 @@ from throughtime.search import Beam, Ensemble, Hypothesis, Ranking, Rules, Sampl
 from throughtime.tally import Tally
 
 SOURCE_LIMIT = 2**15  # symbols of a source that we are willing to read
+TARGET_LIMIT = 2**15  # symbols of a target that may be asked for
+WEIGHTS = 2**24  # of attention that we are willing to hold
 ROWS, SYMBOLS = 64, 2**14  # of a batch, at most: sources, and symbols with padding
+
+# The hypotheses of some sources, by their limits and by the places of their lines.
+Made = Callable[[Padded, list[int], list[int]], list[list[Hypothesis]]]
 
 
 @dataclass(frozen=True)
@@ -30,8 +37,9 @@ class Search:
 
     `width`, `keep` (translations of a line), `alpha`, `form` and `coverage` (of the ranking), `groups` and `diversity`
     are the beam's, as `throughtime.search` has them. No translation has fewer symbols than `shortest`; the search
-    gives up at `longest` (None: what targets in training were like). Words or phrases of `forbidden` never come, all
-    of `required` do, and `prefix` is what translations begin with.
+    gives up at `longest` (None: what targets in training were like, and what is asked for here besides). Words or
+    phrases of `forbidden` never come as words, though perhaps within longer ones; all of `required` do, perhaps as a
+    part of a longer word; and `prefix` is what translations begin with.
     """
 
     width: int = 5
@@ -46,6 +54,13 @@ class Search:
     forbidden: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     prefix: str = ""
+
+    def __post_init__(self) -> None:
+        _ = self.beam  # which checks its own numbers
+        if self.shortest < 0:
+            raise ArgumentError(f"shortest must be at least 0; got {self.shortest}")
+        if self.longest is not None and not 1 <= self.longest <= TARGET_LIMIT:
+            raise ArgumentError(f"longest must be in 1..{TARGET_LIMIT:,}; got {self.longest}")
 
     @property
     def ranking(self) -> Ranking:
@@ -67,6 +82,9 @@ class Translation:
     log_probability: float  # nats, the end included
     score: float  # by which it was ranked
     finished: bool  # whether it ended by itself, before the search gave up
+
+
+NOTHING = Translation("", (), -math.inf, -math.inf, False)  # where nothing is possible
 
 
 class Translator:
@@ -107,6 +125,24 @@ class Translator:
         """Symbols of a translation of so many at which the search gives up, unless it is told another limit."""
         return max(math.ceil(1.5 * self.longest_target), 2 * symbols + 20)
 
+    def limits(self, sources: Sequence[Ids], search: Search) -> list[int]:
+        """Symbols of a translation of each source, without the end, at which a search gives up."""
+        if search.longest is not None:
+            return [search.longest] * len(sources)
+        words = " ".join((search.prefix, *search.required)).strip()
+        besides = max(search.shortest, len(self.target_units.encode(words)))
+        return [self.limit(len(ids) - 1) + besides for ids in sources]
+
+    @contextmanager
+    def ready(self, partners: Sequence["Translator"] = ()) -> Iterator[None]:
+        """The models at rest, and their weights laid out for searches once for all that is done in here."""
+        models = [self.model, *(partner.model for partner in partners)]
+        with ExitStack() as stack:
+            for model in models:
+                stack.enter_context(at_rest(model))
+            stack.enter_context(packed(nn.ModuleList(models)))
+            yield
+
     def translate(
         self,
         lines: Sequence[str],
@@ -115,7 +151,7 @@ class Translator:
         partners: Sequence["Translator"] = (),
         rows: int = ROWS,
     ) -> list[list[Translation]]:
-        """The best translations of each line, in the order of the lines; of an empty line, an empty one.
+        """The best translations of each line, in the order of the lines; of an empty line, an empty one of no nats.
 
         Lines of about the same length are searched together, `rows` at most. `partners` are translators with the same
         units: the mean of the probabilities of all is searched.
@@ -123,48 +159,66 @@ class Translator:
         Raises `DataError` for a line that is too long, `ArgumentError` for what does not go together.
         """
         search = search or self.search
-        stepper, rules = self._stepper(partners), self._rules(search)
-        prefix = self.target_units.encode(search.prefix).tolist()
+        stepper, (rules, prefix) = self._stepper(partners), self._rules(search)
 
-        def searched(source: Padded, longest: list[int]) -> list[list[Hypothesis]]:
+        def searched(source: Padded, longest: list[int], _: list[int]) -> list[list[Hypothesis]]:
             prefixes = [prefix] * len(longest) if prefix else None
             return beam(stepper, source, rules=rules, longest=longest, prefixes=prefixes, settings=search.beam)
 
-        return self._made(lines, searched, search.longest, rows)
+        with self.ready(partners):
+            return self._made(lines, searched, search, rows)
 
     def best(self, lines: Sequence[str], search: Search | None = None) -> list[Translation]:
         """The best translation of each line; where nothing is possible, an empty one that has no end."""
-        nothing = Translation("", (), -math.inf, -math.inf, False)
-        return [found[0] if found else nothing for found in self.translate(lines, search)]
+        return [found[0] if found else NOTHING for found in self.translate(lines, search)]
 
     def sample(
-        self, lines: Sequence[str], settings: Sampling, search: Search | None = None, *, rows: int = ROWS
+        self,
+        lines: Sequence[str],
+        settings: Sampling,
+        search: Search | None = None,
+        *,
+        numbers: Sequence[int] | None = None,
+        rows: int = ROWS,
     ) -> list[list[Translation]]:
-        """Translations of each line that are drawn by chance; of `search` only what limits them is used."""
+        """Translations of each line that are drawn by chance; of `search` only what limits them is used.
+
+        What is drawn for a line depends on the seed and on its number (from 1 on, if `numbers` are not given) alone.
+        """
         search = search or self.search
-        rules, prefix = self._rules(search), self.target_units.encode(search.prefix).tolist()
+        rules, prefix = self._rules(search)
+        numbers = range(1, len(lines) + 1) if numbers is None else numbers
 
-        def drawn(source: Padded, longest: list[int]) -> list[list[Hypothesis]]:
-            prefixes = [prefix] * len(longest) if prefix else None
-            return sampled(self.model, source, rules=rules, longest=longest, prefixes=prefixes, settings=settings)
+        def drawn(source: Padded, longest: list[int], places: list[int]) -> list[list[Hypothesis]]:
+            prefixes, own = [prefix] * len(longest) if prefix else None, [numbers[place] for place in places]
+            return sampled(
+                self.model,
+                source,
+                rules=rules,
+                longest=longest,
+                prefixes=prefixes,
+                settings=settings,
+                numbers=own,
+            )
 
-        return self._made(lines, drawn, search.longest, rows)
+        with self.ready():
+            return self._made(lines, drawn, search, rows)
 
-    def _made(self, lines: Sequence[str], search: Any, longest: int | None, rows: int) -> list[list[Translation]]:
+    def _made(self, lines: Sequence[str], made: Made, search: Search, rows: int) -> list[list[Translation]]:
         """Translations by a search of a batch of sources, each with its limit."""
         if rows < 1:
             raise ArgumentError(f"rows must be at least 1; got {rows}")
+        if isinstance(lines, str):
+            raise ArgumentError(f"lines are several; got {lines!a:.80}: put a single one into a list")
         sources = [self.read(line) for line in lines]
         found: list[list[Translation]] = [[Translation("", (), 0.0, 0.0, True)] for _ in lines]
-        with at_rest(self.model), packed(self.model):
-            for places in _of_like_length(sources, rows):
-                kept = [place for place in places if lines[place].strip()]
-                if not kept:
-                    continue
-                some = [sources[place] for place in kept]
-                limits = [longest or self.limit(len(ids) - 1) for ids in some]
-                for place, hypotheses in zip(kept, search(padded(some), limits), strict=True):
-                    found[place] = [self.said(hypothesis) for hypothesis in hypotheses]
+        for places in _of_like_length(sources, rows):
+            kept = [place for place in places if lines[place].strip()]
+            if not kept:
+                continue
+            some = [sources[place] for place in kept]
+            for place, hypotheses in zip(kept, made(padded(some), self.limits(some, search), kept), strict=True):
+                found[place] = [self.said(hypothesis) for hypothesis in hypotheses]
         return found
 
     def said(self, hypothesis: Hypothesis) -> Translation:
@@ -179,14 +233,23 @@ class Translator:
         for partner in partners:
             if (partner.source_units.to_json(), partner.target_units.to_json()) != ours:
                 raise ArgumentError("translators that work together have the same units: train them on the same pairs")
-            partner.model.eval()
         return Ensemble([self.model, *(partner.model for partner in partners)]) if partners else self.model
 
-    def _rules(self, search: Search) -> Rules:
-        """What may be said. Raises `ArgumentError` for words that the vocabulary lacks."""
-        required = tuple(phrase for word in search.required for phrase in self._spelt(word, "required")[:1])
-        forbidden = tuple(phrase for word in search.forbidden for phrase in self._spelt(word, "forbidden"))
-        return Rules(self.target_units.end, shortest=search.shortest, forbidden=forbidden, required=required)
+    def _rules(self, search: Search) -> tuple[Rules, list[int]]:
+        """What may be said, and how it begins.
+
+        Raises `ArgumentError` for words that the vocabulary lacks, and for what no translation of any line can keep to.
+        """
+        units = self.target_units
+        required = tuple(self._spelt(words, "required") for words in search.required)
+        for words in search.forbidden:
+            self._spelt(words, "forbidden")  # which refuses what could never be said
+        forbidden = tuple((" ".join(words.split()) or words).encode() for words in search.forbidden)
+        spelling = units.spelling if forbidden else None
+        rules = Rules(units.end, search.shortest, forbidden, required, spelling)
+        prefix = self._spelt(search.prefix, "prefix")[-1] if search.prefix else ()
+        rules.check(TARGET_LIMIT if search.longest is None else search.longest, prefix)
+        return rules, list(prefix)
 
     def _spelt(self, words: str, what: str) -> list[tuple[int, ...]]:
         """How words can be spelt in symbols: within a line, and at its begin where that is another way."""
@@ -200,9 +263,11 @@ class Translator:
     def score(self, sources: Sequence[str], targets: Sequence[str], search: Search | None = None) -> list[Translation]:
         """Given targets as if they had been found: their log-probabilities, by forced decoding, and their scores."""
         ranking = (search or self.search).ranking
+        if len(sources) != len(targets):
+            raise ArgumentError(f"there are {len(sources):,} sources and {len(targets):,} targets: give one for each")
         read, wanted = [self.read(line) for line in sources], [self.target_units.encode(line) for line in targets]
         scored: list[Translation | None] = [None] * len(read)
-        with at_rest(self.model), packed(self.model):
+        with self.ready():
             for places in _of_like_length(read, ROWS):
                 source, forced = padded([read[i] for i in places]), [wanted[i].tolist() for i in places]
                 found = rescored(self.model, source, forced, end=self.target_units.end, ranking=ranking)
@@ -218,18 +283,36 @@ class Translator:
                 total = total + self.model.loss(batch.to(self.model.head.bias.device))[0].detach()
         return total
 
-    def align(self, source: str, target: str) -> Alignment:
-        """Where the model looks at a source while it says a target. Raises `ArgumentError` where it cannot look."""
-        read, said = self.read(source), self.target_units.encode(target)
-        with at_rest(self.model):
-            weights = self.model.attention(padded([read]), padded([said]))
+    def align(self, source: str, target: Sequence[int] | Ids, *, partners: Sequence["Translator"] = ()) -> Alignment:
+        """Where the model looks at a source while it says a target, given by its ids; with `partners`, the mean of all.
+
+        The mean is of what each of them looks at by the mean of its heads, and has one head.
+
+        Raises `DataError` for more weights than are held, `ArgumentError` where one of them cannot look.
+        """
+        read, said = self.read(source), np.asarray(target, np.int32)
+        self._stepper(partners)  # which refuses those with other units
+        with self.ready(partners):
+            weights = [_weights(one.model, read, said) for one in (self, *partners)]
+        shown = torch.stack([one.mean(0, keepdim=True) for one in weights]).mean(0) if partners else weights[0]
         names = self.source_units.names(read), self.target_units.names(self.target_units.ended(said))
-        return Alignment(tuple(names[0]), tuple(names[1]), weights[0].transpose(0, 1).float().cpu().numpy())
+        return Alignment(tuple(names[0]), tuple(names[1]), shown.cpu().numpy())
 
 
 def padded(lines: Sequence[Ids]) -> Padded:
     """Lines of ids side by side."""
     return Padded.of([torch.from_numpy(np.asarray(ids, np.int64)) for ids in lines])
+
+
+def _weights(model: TranslationModel, source: Ids, target: Ids) -> Tensor:
+    """What a model looks at (N T S), after a look at how many heads it has."""
+    heads = model.attention(padded([source[-1:]]), padded([target[:0]])).shape[2]
+    if heads * (len(target) + 1) * len(source) > WEIGHTS:
+        raise DataError(
+            f"{heads} x {len(target) + 1:,} x {len(source):,} weights of attention are over {WEIGHTS:,}: choose a "
+            "shorter line"
+        )
+    return model.attention(padded([source]), padded([target]))[0].transpose(0, 1).float()
 
 
 def _of_like_length(lines: Sequence[Ids], rows: int) -> Iterator[list[int]]:

@@ -33,6 +33,7 @@ class Wanted:
     alpha: float | None = None
     widths: tuple[int, ...] = ()
     alphas: tuple[float, ...] = ()
+    sentence: int | None = None  # the line of a tree
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,8 @@ def diagnose_run(run: Path, asked: Asked, wanted: Wanted, tell: Callable[[int, i
     check_made(recipe, run, "translate", "diagnose")
     translator = load(home, recipe)
     items = Items.of(judged_by(home, recipe, asked, translator)[0])
+    if wanted.sentence is not None:
+        items.pair(wanted.sentence)  # or it would be known only after all searches that there is none
     search = translator.search
     search = search if wanted.beam is None else replace(search, width=wanted.beam, groups=1, diversity=0.0)
     search = search if wanted.alpha is None else replace(search, alpha=wanted.alpha)

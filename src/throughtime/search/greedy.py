@@ -33,7 +33,7 @@ def greedy(
     `DivergedError` for probabilities that are not numbers.
     """
 
-    def choose(log_probabilities: Tensor) -> Tensor:
+    def choose(log_probabilities: Tensor, _: Tensor) -> Tensor:
         return likeliest(log_probabilities, 1)[1][:, 0]
 
     return walk(stepper, source, choose, rules=rules, longest=longest, prefixes=prefixes, copies=1, ranking=ranking)

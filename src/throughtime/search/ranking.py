@@ -88,7 +88,5 @@ def coverage(stepper: Any, state: Any) -> Tensor:
     """
     covered: Tensor | None = stepper.covered(state) if hasattr(stepper, "covered") else None
     if covered is None or not covered.shape[-1]:
-        raise ArgumentError(
-            f"a coverage penalty needs a model with attention, which {type(stepper).__name__} has not; leave it at 0"
-        )
+        raise ArgumentError("a coverage penalty needs a model with attention, which this one has not; leave it at 0")
     return covered

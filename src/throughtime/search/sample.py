@@ -1,9 +1,11 @@
 """Sampling: one symbol at a time, fed back."""
 
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -97,7 +99,7 @@ def sample(
 class Sampling:
     """How targets are drawn: `copies` of each source, from a distribution that `truncate` has cut.
 
-    Raises `ArgumentError` for fewer copies than one; drawing raises what `truncate` does.
+    Raises `ArgumentError` for fewer copies than one and a seed below 0; drawing raises what `truncate` does.
     """
 
     copies: int = 1
@@ -109,6 +111,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.copies < 1:
             raise ArgumentError(f"copies must be at least 1; got {self.copies}")
+        if self.seed is not None and self.seed < 0:
+            raise ArgumentError(f"seed must be at least 0; got {self.seed}")
 
 
 def sampled(
@@ -119,19 +123,29 @@ def sampled(
     longest: Sequence[int],
     prefixes: Sequence[Sequence[int]] | None = None,
     settings: Sampling = Sampling(),
+    numbers: Sequence[int] | None = None,
 ) -> list[list[Hypothesis]]:
     """Targets of each source whose every symbol was drawn given all before it, in the order drawn.
 
     `longest` is a limit for each source, `rules` are for all of them or one for each. Scores are log-probabilities of
-    the model, whatever the distribution was cut to. The same seed and sources give the same targets.
+    the model, whatever the distribution was cut to. Chances are those of the seed and of a source's number (its place,
+    if `numbers` are not given), whatever stands beside it.
 
     Raises `ArgumentError` as `greedy` and `truncate` do, `DivergedError` for probabilities that are not numbers.
     """
-    generator, cuts = _generator(settings.seed), (settings.temperature, settings.top_k, settings.top_p)
+    seed = secrets.randbits(63) if settings.seed is None else settings.seed
+    generators = [np.random.default_rng([seed, number]) for number in numbers or range(len(longest))]
+    if len(generators) != len(longest):
+        raise ArgumentError(f"there are {len(generators)} numbers for {len(longest)} sources: give one for each")
 
-    def choose(log_probabilities: Tensor) -> Tensor:
+    def choose(log_probabilities: Tensor, rows: Tensor) -> Tensor:
         nothing = log_probabilities.amax(-1, keepdim=True) == -torch.inf  # then anything will do: it stays at -inf
-        return _drawn(log_probabilities.masked_fill(nothing, 0.0), generator, *cuts)
+        chances = _chances(
+            log_probabilities.masked_fill(nothing, 0.0), settings.temperature, settings.top_k, settings.top_p
+        )
+        sources = (rows[:: settings.copies] // settings.copies).tolist()
+        places = np.concatenate([generators[source].random(settings.copies) for source in sources])
+        return _at(chances, torch.from_numpy(places)).to(log_probabilities.device)
 
     found = walk(
         stepper,
@@ -155,9 +169,23 @@ def _generator(seed: int | None) -> torch.Generator:
 def _drawn(
     log_probabilities: Tensor, generator: torch.Generator, temperature: float, top_k: int | None, top_p: float | None
 ) -> Tensor:
-    """A symbol for each row (N V), drawn on the CPU, so that a seed gives the same on every device."""
+    """A symbol for each row (N V)."""
+    chances = _chances(log_probabilities, temperature, top_k, top_p)
+    return torch.multinomial(chances, 1, generator=generator)[:, 0].to(log_probabilities.device)
+
+
+def _chances(log_probabilities: Tensor, temperature: float, top_k: int | None, top_p: float | None) -> Tensor:
+    """The chance of each symbol (N V), on the CPU, so that a seed draws the same on every device."""
     scores = log_probabilities.float().cpu()
     chances = truncate(scores, temperature=temperature, top_k=top_k, top_p=top_p).exp()
     if not bool(torch.isfinite(chances).all()):
         raise DivergedError("the model's probabilities are not numbers: its weights are too large or broken")
-    return torch.multinomial(chances, 1, generator=generator)[:, 0].to(log_probabilities.device)
+    return chances
+
+
+def _at(chances: Tensor, places: Tensor) -> Tensor:
+    """The symbol in whose part of a line of all chances (N V) a place (N, of 0 to 1) is; never one without a chance."""
+    ends = chances.double().cumsum(-1)
+    whole = ends[:, -1]
+    below = torch.minimum(places * whole, torch.nextafter(whole, torch.zeros_like(whole)))
+    return torch.searchsorted(ends, below[:, None], right=True)[:, 0]

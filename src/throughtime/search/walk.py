@@ -21,7 +21,7 @@ S = TypeVar("S")
 def walk(
     stepper: Stepper[X, S],
     source: X,
-    choose: Callable[[Tensor], Tensor],
+    choose: Callable[[Tensor, Tensor], Tensor],
     *,
     rules: Rules | Sequence[Rules],
     longest: Sequence[int],
@@ -29,7 +29,9 @@ def walk(
     copies: int,
     ranking: Ranking,
 ) -> list[Hypothesis]:
-    """A hypothesis for each of `copies` rows a source, whose symbols `choose` takes from log-probabilities (N V).
+    """A hypothesis for each of `copies` rows a source, whose symbols `choose` takes.
+
+    It is given log-probabilities (N V), and which of all rows these are (N): those of a source stand together.
 
     Raises `ArgumentError` for required words, which one row alone cannot be held to.
     """
@@ -66,13 +68,13 @@ class _Walker:
         self.tokens: list[Tensor] = []  # of all rows that began
         self.results = torch.zeros(4, len(rows), dtype=torch.float64, device=rows.device)
 
-    def say(self, log_p: Tensor, choose: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    def say(self, log_p: Tensor, choose: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """One symbol a row, and which rows end with it: at an end, at the limit, where nothing is possible."""
         self.time += 1
         if self.allowed.restricts(self.time):
             log_p = log_p.clone()
             self.allowed.restrict(log_p, self.said, self.time)
-        tokens = choose(log_p)
+        tokens = choose(log_p, self.rows)
         self.finished = tokens == self.allowed.end
         if self.time >= self.allowed.first_limit:
             at_limit = (self.allowed.longest == self.time).repeat_interleave(self.copies)
