@@ -93,11 +93,11 @@ class TranslationModel(nn.Module):
     Formula: p(y | x) = Π_t softmax(decoder(E y_1, ..., E y_{t-1}; encoder(F x_1, ..., F x_S))_t)[y_t]
 
     The symbol `end` is read before a target, and is the last one that is predicted.
-    `smoothing` is the softmax's, in training alone. `feedback` is scheduled sampling: the chance that the decoder
-    reads, in training, a symbol that it drew itself where it would have read the true one.
+    `smoothing` is the softmax's, in training alone. `feedback` is the chance that the decoder reads, in training, a
+    symbol that it drew itself where it would have read the true one: the same from the first update to the last.
 
-    Source: Sutskever et al. (2014); Cho et al. (2014); Bahdanau et al. (2015). Scheduled sampling: Bengio et al.
-    (2015), in two passes over the whole target as Mihaylova and Martins (2019) have it, so that any decoder takes it.
+    Source: Sutskever et al. (2014); Cho et al. (2014); Bahdanau et al. (2015). Feedback: Bengio et al. (2015), without
+    the schedule by which its chance rises, and in two passes over the whole target as Mihaylova and Martins (2019) have it, so that any decoder takes it.
 
     >>> from throughtime.cells import GRU
     >>> from throughtime.layers import Attend, Attentive, Bidirectional, General, Recurrent
