@@ -97,7 +97,8 @@ class TranslationModel(nn.Module):
     symbol that it drew itself where it would have read the true one: the same from the first update to the last.
 
     Source: Sutskever et al. (2014); Cho et al. (2014); Bahdanau et al. (2015). Feedback: Bengio et al. (2015), without
-    the schedule by which its chance rises, and in two passes over the whole target as Mihaylova and Martins (2019) have it, so that any decoder takes it.
+    the schedule by which its chance rises, and in two passes over the whole target as Mihaylova and
+    Martins (2019) have it, so that any decoder takes it.
 
     >>> from throughtime.cells import GRU
     >>> from throughtime.layers import Attend, Attentive, Bidirectional, General, Recurrent
