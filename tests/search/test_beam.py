@@ -15,6 +15,8 @@ RULES = {
     "required": Rules(end=0, required=[2, (1, 4)]),
     "overlapping": Rules(end=0, required=[(1, 4, 1), (4, 1, 3), (1, 4)]),
     "tight": Rules(end=0, required=[(1, 2, 1), (2, 1, 2, 3)], forbidden=[(3, 3)]),
+    "spellings": Rules(end=0, required=[[(1, 2), (3,)], [(2, 2, 4), (4, 1)]]),
+    "letters": Rules(end=0, forbidden=[b"ab", b"b"], required=[(2,)], spelling=(b"", b"a", b"ab", b" ", b"b")),
     "all": Rules(end=0, shortest=2, forbidden=[(2, 2), (3, 3)], required=[(3, 2)]),
 }
 ALL = torch.arange(8)
@@ -58,6 +60,32 @@ def test_rules_and_prefixes_are_each_sources_own(chances, prefixes):
         alone = {"rules": rules[row], "longest": asked["longest"][row : row + 1]}
         prefix = asked["prefixes"][row : row + 1]
         close([together[row]], exhaustive(stepper, source[row : row + 1], **alone, prefixes=prefix, keep=3))
+
+
+class Straight:
+    """One long way is nearly certain; whoever leaves it ends at the next step, or is lost."""
+
+    def start(self, source):
+        rows = torch.zeros(len(source), dtype=torch.int64)
+        return self._chances(rows, rows == 0), (rows, rows == 0)
+
+    def step(self, token, state):
+        times, on = state[0] + 1, state[1] & (token == 1)
+        return self._chances(times, on), (times, on)
+
+    def _chances(self, times, on):
+        chances = torch.full((len(times), 6), 0.004)
+        chances[:, 0] = torch.where(on, torch.where(times == 12, 0.98, 0.004), 0.9)
+        chances[:, 1] = torch.where(on & (times < 12), 0.98, 0.004)
+        return (chances / chances.sum(1, keepdim=True)).log()
+
+
+@pytest.mark.parametrize("ranking", [Ranking(0.0), Ranking(0.7), Ranking(1.0, "wu")], ids=str)
+def test_many_bad_ends_do_not_end_the_search_for_the_good_one(ranking):
+    asked = {"rules": Rules(end=0), "longest": [20]}
+    found = beam(Straight(), torch.zeros(1), **asked, settings=Beam(5, 1, ranking))
+    assert found[0][0].tokens == (1,) * 12
+    assert found[0][0] == greedy(Straight(), torch.zeros(1), **asked, ranking=ranking)[0]
 
 
 @settings(max_examples=8)

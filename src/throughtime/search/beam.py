@@ -89,9 +89,10 @@ def beam(
     """The hypotheses that rank best of each source, best first, at most `keep` and no two alike.
 
     `longest` is a limit for each source, `rules` are for all of them or one for each. A hypothesis is finished where
-    its end is among the `width` best candidates of its beam. A beam ends when `width` of its hypotheses are, or when
-    a bound proves that none of the others can rank among the kept. At the limit all that remain end. What has
-    probability zero is not given, so there are fewer, or none, where fewer are possible.
+    its end is among the `width` best candidates of its beam, whose place it takes. A beam ends when a bound
+    proves that nothing that goes on can rank among the kept, and not when many have ended: those may all be bad. The
+    bound knows of a limit alone, so an alpha above 0 takes the longer the further off that is. At the limit all that
+    remain end. What has probability zero is not given, so there are fewer, or none, where fewer are possible.
 
     Required words are kept to by banks: the places of a beam are shared evenly by how much of them was said, so it
     should be wider than they have symbols.
@@ -142,7 +143,8 @@ class _Search:
         limit = self._of_beams(self.allowed.longest)
         chosen = self._choose(proposed, limit)
         coverage = None if covered is None else self.settings.ranking.covering(covered).view_as(proposed.ends)
-        ended, total, beams = chosen.ended, proposed.totals.gather(1, chosen.places), self._beams()
+        ended, beams = chosen.ended, self._beams()
+        total = proposed.totals.gather(1, chosen.places).masked_fill(~chosen.going, -torch.inf)
         if self.time >= self.allowed.first_limit:
             at_limit = (limit == self.time)[:, None]
             ended = ended | (at_limit & (proposed.ends > -torch.inf))
@@ -182,12 +184,11 @@ class _Search:
         return best(proposed.totals, proposed.ends, self.part)
 
     def _are_done(self, beams: Tensor, total: Tensor, limit: Tensor) -> Tensor:
-        """Which beams nothing can come of: enough have ended, nothing goes on, or a bound proves the rest useless."""
+        """Which beams nothing can come of: nothing goes on, or a bound proves that nothing can rank among the kept."""
         best = total.amax(1)
         if not self.ended.some:
             return best == -torch.inf
-        bound = self.settings.ranking.bound(best, limit)  # -inf where nothing goes on
-        return (self.ended.count(beams) >= self.part) | (self.ended.least(beams) >= bound)
+        return self.ended.least(beams) >= self.settings.ranking.bound(best, limit)  # -inf where nothing goes on
 
     def _go_on(
         self, proposed: Proposed, places: Tensor, total: Tensor, done: Tensor

@@ -12,7 +12,6 @@ class Ended:
 
     def __init__(self, beams: int, keep: int, width: int, device: torch.device) -> None:
         self._best = torch.full((3, beams, keep), -torch.inf, dtype=torch.float64, device=device)
-        self._count = torch.zeros(beams, dtype=torch.int64, device=device)
         self._width = width
         self.some = False  # whether any has ended
 
@@ -21,17 +20,12 @@ class Ended:
 
         Shapes: beams n; the others n w, a column for each row of a beam.
         """
-        ends, self.some = scores > -torch.inf, True
+        self.some = True
         places = 2 * (time * self._width + torch.arange(scores.shape[1], device=scores.device)) + finished
         new = torch.stack((scores, log_probabilities.double(), places.double()))
         both = torch.cat((self._best[:, beams], new), 2)
         order = both[0].topk(self._best.shape[2]).indices
         self._best[:, beams] = both.gather(2, order.expand(3, -1, -1))
-        self._count[beams] += ends.sum(1)
-
-    def count(self, beams: Tensor) -> Tensor:
-        """How many have ended in these beams."""
-        return self._count[beams]
 
     def least(self, beams: Tensor) -> Tensor:
         """The score of the last that is kept of each; -inf where there are fewer."""
