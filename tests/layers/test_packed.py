@@ -44,15 +44,15 @@ def test_is_torchs_product(dtype, shape, biased, counted):
         with packed():
             found = F.linear(x, weight, bias if biased else None)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 if dtype == torch.float32 else 1e-12)
-    assert bool(counted) == (0 < expected.numel() // WIDTH <= made.MANY)
+    assert bool(counted) == (expected.numel() > 0)
 
 
 def test_a_row_does_not_depend_on_the_rows_beside_it():
     weight, bias = weights()
-    x = torch.randn(65, DEPTH)
+    x = torch.randn(1500, DEPTH)
     with torch.no_grad(), packed():
         whole = F.linear(x, weight, bias)
-        for rows in ([64], [3, 0], list(range(10, 43))):
+        for rows in ([64], [3, 0], list(range(10, 43)), list(range(1100, 1200)), list(range(1400))):
             assert torch.equal(F.linear(x[rows], weight, bias), whole[rows])
 
 

@@ -1,7 +1,8 @@
-"""Packed: products with weights that stay as they are for a while, by weights that are laid out for few rows.
+"""Packed: products with weights that stay as they are for a while, by weights that are laid out once for all of them.
 
 A step of a decoder multiplies a few rows by large weights, and general products are made for many rows: on 32 rows
-they are half as fast as they could be, on 8 a fifth. `kernels.product` reads weights that were packed once.
+they are half as fast as they could be, on 8 a fifth. `kernels.product` reads weights that were packed once. On many rows it
+is as fast as any, and it goes on with them, so that a row comes out the same in any company.
 """
 
 from array import array
@@ -20,7 +21,6 @@ from throughtime.kernels.vector import host_lanes
 
 LARGE = 2**21  # weights of a model, below which what is gained is lost by looking at every call of torch
 LEAST = 2**15  # numbers of a weight, below which torch's product is as fast
-MANY = 1024  # rows, from which it is too
 PARALLEL = 2**21  # multiplications, below which a second thread costs more than it gives
 SHARES = 4  # of the columns, for each thread: one that is late holds up the others by less
 KINDS = {torch.float32: "float32", torch.float64: "float64"}
@@ -28,12 +28,12 @@ KINDS = {torch.float32: "float32", torch.float64: "float64"}
 
 @contextmanager
 def packed(model: nn.Module) -> Iterator[None]:
-    """Products of few rows with parameters are fast in here, on the CPU and without gradients, if the model is large.
+    """Products with parameters are fast on few rows in here, on the CPU and without gradients, if the model is large.
 
     A weight is packed when it is met first and when it was changed in place; behind autograd's back, through
     `weight.data`, it must not be changed in here. Inside of another one the outer one's weights are used.
 
-    A row's result does not depend on the rows beside it, to the last bit, unless there are many of them.
+    A row's product does not depend on the rows beside it, to the last bit, however many there are.
 
     >>> model = nn.Linear(2048, 1024)
     >>> with packed(model), torch.no_grad():
@@ -86,15 +86,14 @@ class _Packed(TorchFunctionMode):
 
 
 def _fits(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
-    """Whether this is a product of few rows with a parameter or a part of one, and nothing listens."""
+    """Whether this is a product of rows with a parameter or a part of one, and nothing listens."""
     if torch.is_grad_enabled() or weight.dim() != 2 or weight.numel() < LEAST or x.dtype != weight.dtype:
         return False
     if type(x) is not Tensor or x.device.type != "cpu" or weight.device.type != "cpu" or x.dtype not in KINDS:
         return False
     if not isinstance(weight if weight._base is None else weight._base, nn.Parameter):
         return False
-    rows = x.numel() // max(1, weight.shape[1])
-    return 0 < rows <= MANY and x.shape[-1] == weight.shape[1] and not torch.is_autocast_enabled("cpu")
+    return x.numel() > 0 and x.shape[-1] == weight.shape[1] and not torch.is_autocast_enabled("cpu")
 
 
 def _multiply(kind: str, *arguments: int) -> None:
