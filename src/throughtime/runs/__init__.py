@@ -21,9 +21,10 @@ __all__ = ["Answers", "Application", "Asked", "Judged", "Live", "application_of"
 def load(run: str | Path) -> Any:
     """The trained model of a run folder, with its best weights; of an unfinished run, those of its last checkpoint.
 
-    What it is depends on what the run learned: a `Writer`, a `TextClassifier`, a `Tagger`, a `Forecaster`, a `Policy`
-    or a `FeatureReader`. Every file is checked against the manifest, and the weights' shapes against the recipe before
-    memory is taken for them. Nothing in the folder is executed.
+    What it is depends on what the run learned: a `Writer`, a `Filler`, a `Translator`, a `SentenceEncoder`, a
+    `TextClassifier`, a `Tagger`, a `Forecaster`, a `Policy` or a `FeatureReader`. Every file is checked against the
+    manifest, and the weights' shapes against the recipe before memory is taken for them. Nothing in the folder is
+    executed.
 
     Raises `RunError` when the folder is absent, incomplete, altered, or from a newer version.
     """
