@@ -1,8 +1,8 @@
 """Packed: products with weights that stay as they are for a while, by weights that are laid out once for all of them.
 
 A step of a decoder multiplies a few rows by large weights, and general products are made for many rows: on 32 rows
-they are half as fast as they could be, on 8 a fifth. `kernels.product` reads weights that were packed once. On many rows
-it is as fast as any, and it goes on with them, so that a row comes out the same in any company.
+they are half as fast as they could be, on 8 a fifth. `kernels.product` reads weights that were packed once.
+On many rows it is as fast as any, and goes on with them, so that a row comes out the same in any company.
 """
 
 from array import array
