@@ -230,7 +230,7 @@ def test_doctor_tells_why_the_cache_is_not_used(place, says, capsys, monkeypatch
         (["train", "language", "--out", "--config", "--config", "none.json"], "cannot read the recipe none.json"),
         (["train", "language", "--core", "window", "--cell", "gru", "--text", "{text}", "--out", "{out}"], "'gru'"),
         (["evaluate", "{run}", "--text", "/dev/zero"], "/dev/zero is a pipe or a device"),
-        (["evaluate", "--run", "{run}"], "unknown option --run; known: --text, --data, --text-column"),
+        (["evaluate", "--run", "{run}"], "unknown option --run; known: --text, --data, --pairs"),
         (["generate", "{run}", "--prompt", "-h", "--fro", "1"], "unknown option --fro; did you mean '--prompt'?"),
         (["data"], "data what?"),
         (["data", "get", "tinyshakespear"], "did you mean 'tinyshakespeare'?"),

@@ -151,7 +151,7 @@ def test_a_run_of_another_kind_is_one_line_that_says_what_to_do(home, tiny, tmp_
     stream.close()
     spoken = refused(capsys, "predict", tmp_path / "run", home / "texts.csv")
     assert "a language model writes: try generate" in spoken
-    assert "--data is for all other models" in refused(
+    assert "--data is for models of labelled data" in refused(
         capsys, "evaluate", tmp_path / "run", "--data", home / "texts.csv"
     )
     spoken = refused(capsys, "generate", home / "run")

@@ -249,7 +249,7 @@ def rewritten(run, name, content):
         ("recipe.json", {"hidden": 65536, "layers": 256}, "not those of its recipe"),
         ("recipe.json", {"hidden": 10**9}, "does not fit this version"),
         ("recipe.json", {"brain": "large"}, "unknown setting 'brain'"),
-        ("recipe.json", {"application": "translate"}, "a run of 'translate'"),
+        ("recipe.json", {"application": "poem"}, "a run of 'poem'"),
         ("vocabulary.json", {"kind": "rune"}, "units of kind 'rune'"),
         ("vocabulary.json", {"kind": "word", "words": 3}, "does not read as one"),
         (

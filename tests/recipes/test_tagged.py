@@ -155,7 +155,7 @@ def test_equal_sentences_are_held_out_together(tmp_path):
         ),
         (
             [["O", "X"]],
-            "1 sentences are too few to hold 0.3 of them out: give more of them, another --held-out, or --v",
+            "1 sentences are too few to hold 0.3 of them out: give more of them, another --held-out, or data to v",
         ),
         ([[f"t{i}"] for i in range(15)], "tags with .* bytes of names are over 9 or 524,288: tags are few and short"),
     ],

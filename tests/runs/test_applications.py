@@ -59,12 +59,19 @@ GIVEN = {
     "missing": ("missing skip", "skip"),
     "probabilities": ("probabilities", True),
     "episodes": ("episodes 3", 3),
+    "pairs": ("pairs x.tsv", Path("x.tsv")),
+    "source": ("source x.en", Path("x.en")),
     "target": ("target x.de", Path("x.de")),
+    "source_column": ("source-column en", "en"),
+    "target_column": ("target-column de", "de"),
+    "header": ("header", True),
+    "brackets": ("brackets", True),
     "beam": ("beam 3", 3),
     "alpha": ("alpha 0.5", 0.5),
     "pictures": ("confusion", ("confusion",)),
 }
 LABELS = {"label_column", "missing"}
+PAIRS = {"pairs", "source", "target", "source_column", "target_column"}
 TAKES = {
     ("language", "evaluate"): set(),
     ("classify", "evaluate"): {"column", "pictures"} | LABELS,
@@ -84,7 +91,7 @@ TAKES = {
     ("act", "predict"): {"probabilities"},
     ("act", "predict", "numbers"): set(),
     ("sentences", "evaluate"): set(),
-    ("translate", "evaluate"): {"target", "beam", "alpha"},
+    ("translate", "evaluate"): {"missing", "header", "brackets", "beam", "alpha"} | PAIRS,
     ("perceptron", "evaluate"): {"pictures"} | LABELS,
     ("perceptron", "predict"): {"missing", "probabilities"},
     ("perceptron of numbers", "evaluate"): LABELS,

@@ -60,7 +60,7 @@ class LineUnits:
     def judged(self, line: str) -> tuple[str, ...]:
         """What a line is compared by and its errors are counted in: characters where these are the units, or words.
 
-        >>> LineUnits.learn("word", []).judged("a  cat"), LineUnits.learn("character", []).judged("cat")
+        >>> LineUnits.learn("word", ["a"]).judged("a  cat"), LineUnits.learn("character", ["a"]).judged("cat")
         (('a', 'cat'), ('c', 'a', 't'))
         """
         return tuple(line) if self.kind == "character" else tuple(line.split())

@@ -164,7 +164,7 @@ def score(recipe: Translate, translator: Translator, data: TranslateData, *, qui
 def exact_share(units: LineUnits, sources: Sequence[str], found: Sequence[str], targets: Sequence[str]) -> float:
     """The share of the different sources of which a translation is one of the targets of that source.
 
-    >>> exact_share(LineUnits.learn("word", []), ["a", "a", "b"], ["x", "x", "y"], ["w", "x", "z"])
+    >>> exact_share(LineUnits.learn("word", ["x"]), ["a", "a", "b"], ["x", "x", "y"], ["w", "x", "z"])
     0.5
     """
     right: dict[str, bool] = {}
