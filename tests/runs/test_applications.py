@@ -125,3 +125,13 @@ def test_what_means_nothing_to_a_run_is_refused_before_any_work(case, field, tmp
 
 def test_all_that_can_be_asked_is_here():
     assert {field.name for field in fields(Asked)} == {"file", *GIVEN}
+
+
+def test_predict_of_a_language_model_says_what_it_is_good_for():
+    asked = Asked(Path("x.txt"))
+    for recipe, way in (
+        (RECIPES["language"], "try generate"),
+        (Language(text="x.txt", objective="masked"), "begin one with --pretrained RUN"),
+    ):
+        with pytest.raises(ThroughtimeError, match=way):
+            application_of(recipe).predict(SimpleNamespace(), recipe, asked)

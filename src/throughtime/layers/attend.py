@@ -28,7 +28,7 @@ class Attend(nn.Module):
 
     `join` says what becomes of the contexts of several heads: "sum", or "concatenate" side by side. With `coverage`
     what was looked at before is in the keys, as k_s + w C_s, where C_s is the sum of the weights so far:
-    in an additive score that is the formula of Tu et al.
+    in an additive score that is the formula of Tu et al.; in others it is that shift of the keys and nothing more.
 
     Shapes: queries B' T Q, where K rows of queries that stand together look at one row of the memory, B' = K B; the
     memory is not copied. Contexts B' T W, or B' T N·W side by side; weights B' T N S, zero on padding. A source of no

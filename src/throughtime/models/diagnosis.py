@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from throughtime.errors import ArgumentError
-from throughtime.models.translator import Search, Translation, Translator
+from throughtime.models.translator import NOTHING, Search, Translation, Translator
 
 Fault = Literal["search", "model", "tie", "unsayable"]
 By = Literal["score", "probability"]
 FAULTS: tuple[Fault, ...] = ("search", "model", "tie", "unsayable")
 CLOSE = 1e-5  # nats: what rounding may do to a sum; two that are as close are a tie
-NOTHING = Translation("", (), float("-inf"), float("-inf"), False)  # where the search found none
 
 
 @dataclass(frozen=True)
