@@ -119,9 +119,7 @@ def _told(recipe: Language, scores: Scores | MaskedScores) -> dict[str, str]:
 def predict(trained: Writer | Filler, recipe: Language, asked: Asked) -> NoReturn:
     """Refuses: a language model writes, and one of masked units is for others to begin with."""
     if recipe.objective == "masked":
-        raise ArgumentError(
-            "predict is for models that say something of a file: begin one with classify --pretrained RUN"
-        )
+        raise ArgumentError("predict is for models that say something of a file: begin one with --pretrained RUN")
     raise ArgumentError("predict is for models that say something of a file, and a language model writes: try generate")
 
 
