@@ -17,6 +17,7 @@ POWERS = np.array([float(f"1e{power}") for power in range(-FURTHEST, FURTHEST + 
 SMALLEST, LARGEST = 1.2e-38, 3.4e38  # where single precision has all its bits
 BETWEEN, PART = np.int64(2**28), np.int64(2**29 - 1)  # of the bits that single precision does not have
 DOUBT = 8  # units in the last place of double precision
+EXACT = 2.0**53  # whole numbers below it are exact in double precision
 SPACE, RETURN, NEWLINE, PLUS, MINUS, DOT, ZERO = (ord(letter) for letter in " \r\n+-.0")
 SMALL_E, LARGE_E = ord("e"), ord("E")
 LONGEST = 24  # bytes of a number as `write_numbers` writes it, and the space before it
@@ -162,7 +163,8 @@ def _shortest(magnitude: Any) -> Any:
         shift = digits - 1 - power
         mantissa = np.int64(np.rint(magnitude * POWERS[shift + FURTHEST]))
         back = np.float64(mantissa) * POWERS[FURTHEST - shift]
-        if digits == 9 or (not _doubtful(back) and np.float32(back) == np.float32(magnitude)):
+        sure = (shift <= 0 and back < EXACT) or not _doubtful(back)  # a whole number is what it says, half-way or not
+        if digits == 9 or (sure and np.float32(back) == np.float32(magnitude)):
             break
     power = -shift
     while mantissa % 10 == 0:
@@ -182,7 +184,8 @@ def _write_integer(text: Any, place: Any, number: Any, length: Any) -> Any:
 @njit(nogil=True, error_model="numpy", inline="always")
 def _write_number(text: Any, place: Any, value: Any) -> Any:
     """Writes a number so that it reads as the same; gives where it ends."""
-    if value < 0:
+    signs = np.int64(value < 0)
+    if signs:
         text[place] = MINUS
         place += 1
     if value == 0:
@@ -193,13 +196,13 @@ def _write_number(text: Any, place: Any, value: Any) -> Any:
     while rest > 0:
         rest //= 10
         length += 1
-    if power >= 0 and length + power <= 12:  # 1200; longer ones are shorter with an exponent
+    if power >= 0 and signs + length + power <= 12:  # 1200; longer ones are shorter with an exponent
         place = _write_integer(text, place, mantissa, length)
         for _ in range(power):
             text[place] = ZERO
             place += 1
         return place
-    plain = power < 0 and length + power > -5
+    plain = power < 0 and length + power > -4  # from 0.0001 on, as Python does: below it an exponent is shorter
     whole = max(length + power, 0) if plain else 1  # digits before the point
     place = _write_with_point(text, place, mantissa, length - whole, max(-power if plain else length - whole, 0))
     if plain:  # 12.5, 0.00125
