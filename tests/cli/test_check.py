@@ -93,6 +93,7 @@ def test_a_folder_per_class_is_read(tmp_path, capsys):
         (["{home}/train.csv", "--limit", "0"], "--limit must be at least 1; got 0"),
         (["{home}/train.csv", "--text-column", "txet"], "'text'"),
         (["{home}/train.csv", "--unit", "letter"], "--unit"),
+        (["{home}/train.csv", "--order", "channel"], "--order channel is of --windows, which is not given"),
         (["{home}/train.csv", "--windows", "1"], "'a good film' is no number"),
     ],
 )
@@ -129,6 +130,9 @@ def test_pairs_are_tables_or_parallel_files(home, capsys):
         (["train.en", "tags.conllu"], "train.en has 4 lines and .*tags.conllu 3"),
         (["valid.tsv", "valid.tsv"], "a file is given twice"),
         (["valid.tsv", "--text-column", "0"], "is not of pairs: give --source-column"),
+        (["valid.tsv", "--order", "time"], "--order time is not of pairs"),
+        (["valid.tsv", "--id-column", "x"], "--id-column x is not of pairs"),
+        (["valid.tsv", "--time-column", "x"], "--time-column x is not of pairs"),
     ],
 )
 def test_what_are_no_pairs_is_refused(home, capsys, monkeypatch, words, message):

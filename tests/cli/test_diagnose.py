@@ -100,10 +100,10 @@ def test_a_tree_is_drawn_of_the_line_that_is_asked_for_or_of_the_first_error(ask
         (["--pairs", "p", "--source", "x", "--reference", "y"], "--pairs is given, and --source too"),
         (["--sentence", "3"], "--sentence 3 is for --tree, which is not given"),
         (["--tree", "t.jpg"], r"drawings go into a \.png, \.svg or \.pdf file; got t\.jpg"),
-        (["--widths", "0"], "a beam is from 1 to 1,000 wide; got 0"),
-        (["--beam", "1001"], "a beam is from 1 to 1,000 wide; got 1001"),
-        (["--alphas", "0,-1"], "alpha must be at least 0 and finite; got -1.0"),
-        (["--alpha", "nan"], "alpha must be at least 0 and finite; got nan"),
+        (["--widths", "0"], "--widths must be in 1..1,000; got 0"),
+        (["--beam", "1001"], "--beam must be in 1..1,000; got 1001"),
+        (["--alphas", "0,-1"], "--alphas must be at least 0 and finite; got -1.0"),
+        (["--alpha", "nan"], "--alpha must be at least 0 and finite; got nan"),
         (["--count", "-1"], "--count must be at least 0; got -1"),
         (["--pairs", "none.tsv"], "none.tsv"),
         (
@@ -117,6 +117,24 @@ def test_what_does_not_fit_is_one_line(ask, words, says):
     assert (status, out) == (2, "")
     assert re.search(f"throughtime: .*{says}", err)
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "diagnose"])
+def test_who_is_judged_by_pairs_is_asked_in_the_same_words(home, capsys, monkeypatch, command):
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(Translator, "limit", short)
+    (home / "bad.tsv").write_bytes(b"source\ttarget\na b\tba\nb\xff\tb\n")
+    sizes = QUICK if command == "diagnose" else ()
+    for words, says in [
+        (["--beam", "0"], "--beam must be in 1..1,000; got 0"),
+        (["--beam", "1001"], "--beam must be in 1..1,000; got 1001"),
+        (["--alpha", "-1"], "--alpha must be at least 0 and finite; got -1"),
+        (["--invalid-bytes", "skip"], "--invalid-bytes skip is of --pairs, or --source and --"),
+        (["--pairs", "bad.tsv"], "leave such bytes out with --invalid-bytes skip"),
+    ]:
+        assert run([command, "run", *words, *sizes]) == 2
+        assert says in capsys.readouterr().err
+    assert run([command, "run", "--pairs", "bad.tsv", "--invalid-bytes", "skip", *sizes]) == 0
 
 
 def test_other_runs_are_told_what_they_are_good_for(capsys):

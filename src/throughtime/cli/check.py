@@ -42,7 +42,9 @@ class Options:
     id_column: Annotated[str | None, tyro.conf.arg(help="of numbers in time: which rows are of one series")] = None
     time_column: Annotated[str | None, tyro.conf.arg(help="of numbers in time: when a row was")] = None
     windows: Annotated[int | None, tyro.conf.arg(help="channels of a series that is one row of numbers")] = None
-    order: Annotated[Literal["time", "channel"], tyro.conf.arg(help="of --windows: what comes first in a row")] = "time"
+    order: Annotated[
+        Literal["time", "channel"] | None, tyro.conf.arg(help="of --windows: what comes first in a row (time)")
+    ] = None
     separator: Annotated[str | None, tyro.conf.arg(help="of a table: what stands between labels in a cell")] = None
     column: Annotated[str | None, tyro.conf.arg(help="of sentences: the column of tags, by name or number")] = None
     unit: Annotated[Literal["word", "character"], tyro.conf.arg(help="what texts are counted in")] = "word"
@@ -96,7 +98,7 @@ def _pairs(options: Options) -> "tuple[PairInventory, list[Any]]":
     from throughtime.data.pair_inventory import inventory_of_pairs
     from throughtime.data.pairs import is_table, read_pairs, read_parallel
 
-    for name in ("text_column", "label_column", "column", "id_column", "time_column", "windows", "separator"):
+    for name in ("text_column", "label_column", "column", "id_column", "time_column", "windows", "order", "separator"):
         if (value := getattr(options, name)) is not None:
             option = name.replace("_", "-")
             raise ArgumentError(
@@ -146,7 +148,9 @@ def _reading(options: Options) -> "Reading":
     label = options.label_column
     table = Layout(text=options.text_column, label=label, separator=options.separator, missing="keep")
     numbers = SeriesLayout(time=options.time_column, id=options.id_column, label=label)
-    windows = None if options.windows is None else Windows(options.windows, options.order)
+    if options.order is not None and options.windows is None:
+        raise ArgumentError(f"--order {options.order} is of --windows, which is not given")
+    windows = None if options.windows is None else Windows(options.windows, options.order or "time")
     are_numbers = windows is not None or options.id_column is not None or options.time_column is not None
     writing = Writing(header=options.header)
     return Reading(table, writing, numbers=numbers if are_numbers else None, windows=windows)

@@ -10,9 +10,8 @@ import tyro
 
 from throughtime.cli.bar import bar
 from throughtime.cli.parse import parse
+from throughtime.cli.searches import check_search
 from throughtime.errors import ArgumentError, StorageError
-
-WIDEST = 1000  # of a beam
 
 
 @dataclass
@@ -28,6 +27,9 @@ class Options:
     header: Annotated[bool | None, tyro.conf.arg(help="of --pairs: whether the first line is names")] = None
     missing: Annotated[
         Literal["refuse", "skip"] | None, tyro.conf.arg(help="pairs with one empty side (else as in training)")
+    ] = None
+    invalid_bytes: Annotated[
+        Literal["refuse", "skip"] | None, tyro.conf.arg(help="of pairs: bytes that are not UTF-8 (else as in training)")
     ] = None
     beam: Annotated[int | None, tyro.conf.arg(help="the width of the beam (else as in training)")] = None
     alpha: Annotated[float | None, tyro.conf.arg(help="scores are log P / length^alpha (else as in training)")] = None
@@ -56,6 +58,7 @@ def command(words: list[str]) -> int:
         target_column=options.target_column,
         header=options.header,
         missing=options.missing,
+        invalid_bytes=options.invalid_bytes,
     )
     wanted = Wanted(options.beam, options.alpha, options.widths, options.alphas, options.sentence)
     with bar("searching") as tell:
@@ -78,12 +81,7 @@ def _check(options: Options) -> None:
     """Raises `ArgumentError`, before any work, for options that do not go together or do not fit."""
     if options.sentence is not None and options.tree is None:
         raise ArgumentError(f"--sentence {options.sentence} is for --tree, which is not given")
-    for width in (*options.widths, *([] if options.beam is None else [options.beam])):
-        if not 1 <= width <= WIDEST:
-            raise ArgumentError(f"a beam is from 1 to {WIDEST:,} wide; got {width}")
-    for alpha in (*options.alphas, *([] if options.alpha is None else [options.alpha])):
-        if not 0 <= alpha < float("inf"):
-            raise ArgumentError(f"alpha must be at least 0 and finite; got {alpha}")
+    check_search(options.beam, options.alpha, widths=options.widths, alphas=options.alphas)
     if options.count < 0:
         raise ArgumentError(f"--count must be at least 0; got {options.count}")
     if options.tree is not None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from throughtime.cli.parse import parse
+from throughtime.cli.searches import check_search
 from throughtime.errors import ArgumentError
 
 WHOSE = {
@@ -44,6 +45,9 @@ class Options:
         Literal["refuse", "skip"] | None,
         tyro.conf.arg(help="of --data and pairs: rows that lack a text, label or side (as in training, if not given)"),
     ] = None
+    invalid_bytes: Annotated[
+        Literal["refuse", "skip"] | None, tyro.conf.arg(help="of pairs: bytes that are not UTF-8 (else as in training)")
+    ] = None
     episodes: Annotated[int | None, tyro.conf.arg(help="of a policy: episodes to play")] = None
     confusion: Annotated[
         Path | None, tyro.conf.arg(help="draw which classes are taken for which into this .png, .svg or .pdf file")
@@ -57,6 +61,7 @@ class Options:
 def command(words: list[str]) -> int:
     """Judges."""
     options = parse(Options, words, "evaluate")
+    check_search(options.beam, options.alpha)
     from throughtime import folder
     from throughtime.runs import Asked, application_of, find_whole, recipe_of
 
@@ -75,6 +80,7 @@ def command(words: list[str]) -> int:
         column=options.text_column,
         label_column=options.label_column,
         missing=options.missing,
+        invalid_bytes=options.invalid_bytes,
         episodes=options.episodes,
         pairs=options.pairs,
         source=options.source,

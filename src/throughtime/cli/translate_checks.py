@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
+from throughtime.cli.searches import WIDEST, check_search
 from throughtime.errors import ArgumentError
 
-WIDEST = 1000  # hypotheses of a beam
 LONGEST = 2**15  # symbols of a translation
 
 
@@ -19,15 +19,14 @@ def check(options: Any) -> None:
 def _numbers(options: Any) -> None:
     """Numbers outside of what there is."""
     beam = options.beam
-    if beam is not None and not 1 <= beam <= WIDEST:
-        raise ArgumentError(f"--beam must be in 1..{WIDEST:,}; got {beam}")
+    check_search(beam, options.alpha)
     if options.n_best < 1 or (beam is not None and not options.sample and options.n_best > beam):
         raise ArgumentError(f"--n-best must be in 1..{beam or WIDEST:,}, the width of the beam; got {options.n_best}")
     if options.n_best > WIDEST:
         raise ArgumentError(f"--n-best must be in 1..{WIDEST:,}; got {options.n_best}")
-    for name in ("alpha", "coverage", "diversity"):
+    for name in ("coverage", "diversity"):
         value = getattr(options, name)
-        if value is not None and not (math.isfinite(value) and value >= 0):
+        if not (math.isfinite(value) and value >= 0):
             raise ArgumentError(f"--{name} must be at least 0 and finite; got {value}")
     for name, least in (("groups", 1), ("shortest", 0), ("longest", 1), ("line", 1)):
         value = getattr(options, name)

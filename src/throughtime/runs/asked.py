@@ -33,6 +33,7 @@ class Asked:
     source_column: str | None = None  # of `pairs`, by name or number; None: as in training
     target_column: str | None = None
     header: bool | None = None  # whether the first line of `pairs` is names; None: as in training
+    invalid_bytes: Literal["refuse", "skip"] | None = None  # of pairs, those that are not UTF-8; None: as in training
     brackets: bool = False  # what is written are trees, and judged as such
     beam: int | None = None  # hypotheses of a search; None: as the run has it
     alpha: float | None = None  # of lengths in a search
@@ -56,6 +57,7 @@ class Asked:
             "target-column": ("target_column", self.target_column),
             "header": ("header", self.header or None),
             "no-header": ("header", self.header is False),
+            "invalid-bytes": ("invalid_bytes", self.invalid_bytes),
             "brackets": ("brackets", self.brackets),
             "beam": ("beam", self.beam),
             "alpha": ("alpha", self.alpha),
@@ -82,8 +84,9 @@ class Asked:
         for name, value in named.items():
             if value is not None and self.pairs is None:
                 raise ArgumentError(f"--{name} {value!s:.80} is of --pairs, which is not given")
-        if self.missing is not None and self.pairs is None and not given:
-            raise ArgumentError(f"--missing {self.missing} is of --pairs, or --source and --{target}: none is given")
+        for name, said in (("missing", self.missing), ("invalid-bytes", self.invalid_bytes)):
+            if said is not None and self.pairs is None and not given:
+                raise ArgumentError(f"--{name} {said} is of --pairs, or --source and --{target}: none is given")
 
     def path(self, wanted: str) -> Path:
         """The file. Raises `ArgumentError` for what is none; `wanted` says which to give."""

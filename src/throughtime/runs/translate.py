@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 PICTURES: dict[str, Any] = {}
 READS = "a translator, which reads pairs of lines"
-OF_PAIRS = ("pairs", "source", "target", "source_column", "target_column", "header", "missing")
-TAKES = (*OF_PAIRS, "brackets", "beam", "alpha")
+READING = ("source_column", "target_column", "header", "missing", "invalid_bytes")  # of pairs
+TAKES = ("pairs", "source", "target", *READING, "brackets", "beam", "alpha")
 
 
 class Facts(BaseModel):
@@ -221,8 +221,8 @@ def judged_by(home: Path, recipe: Translate, asked: Asked, translator: Translato
 
 
 def _as_asked(recipe: Translate, asked: Asked) -> Translate:
-    """The recipe, but that it reads tables as is asked."""
-    reading = {name: getattr(asked, name) for name in ("source_column", "target_column", "header", "missing")}
+    """The recipe, but that it reads pairs as is asked."""
+    reading = {name: getattr(asked, name) for name in READING}
     return recipe.model_copy(update={name: value for name, value in reading.items() if value is not None})
 
 
