@@ -33,7 +33,9 @@ ATTENDS = {
     "hard": lambda: Attend(Additive(4, 4), Hard()),
     "hard, two heads": lambda: Attend([General(4, 4), Cosine(4, 4)], Hard()),
     "reinforced": lambda: Attend(Additive(4, 4), Reinforced(4)),
-    "coverage of two heads": lambda: Attend([General(4, 4), Cosine(4, 4)], coverage=True),
+    "coverage, general": lambda: Attend(General(4, 4), coverage=True),
+    "coverage, dot": lambda: Attend(Dot(4, 4), coverage=True),
+    "coverage of two heads": lambda: Attend([General(4, 4), Additive(4, 4, 3)], coverage=True),
 }
 LENGTHS = (5, 0, 3)
 
@@ -172,15 +174,21 @@ def test_what_was_looked_at_matters_only_where_it_is_asked_for(attend):
     assert same == (attend.covering is None)
 
 
-def test_coverage_enters_an_additive_score_as_in_its_formula():
-    score = Additive(4, 4, 3)
+@pytest.mark.parametrize("name", ["additive", "general", "dot"])
+def test_coverage_enters_a_score_as_in_its_formula(name):
+    score = {"additive": Additive(4, 4, 3), "general": General(4, 4), "dot": Dot(4, 4)}[name]
     attend = Attend(score, coverage=True).double()
     assert attend.covering is not None
     torch.nn.init.normal_(attend.covering)
     outputs, (queries, at, covered) = sources((5,)), asked(1, steps=1)
-    bent = torch.tanh(score.ask(queries) + score.key(outputs.data) + covered[..., None] * attend.covering)
-    wanted = torch.softmax(bent @ score.judge, -1)
-    torch.testing.assert_close(look(attend, outputs, queries, at, covered)[1][:, 0, 0], wanted)
+    shift = covered[..., None] * attend.covering
+    if name == "additive":
+        scores = torch.tanh(score.ask(queries) + score.key(outputs.data) + shift) @ score.judge
+    else:
+        keys = score.key(outputs.data) if name == "general" else outputs.data
+        scores = (queries * keys).sum(-1) + (queries * shift).sum(-1)
+    found = look(attend, outputs, queries, at, covered)[1][:, 0, 0]
+    torch.testing.assert_close(found, torch.softmax(scores, -1))
 
 
 def looks_at(rows: int) -> None:
@@ -197,6 +205,14 @@ REFUSED = {
     "heads that are one": (
         lambda: Attend([Dot(4, 4), Dot(4, 4)]),
         "2 heads without weights of their own are one: let scores project their keys",
+    ),
+    "coverage of a cosine": (
+        lambda: Attend([General(4, 4), Cosine(4, 4)], coverage=True),
+        "coverage is for Additive, General and Dot; got Cosine",
+    ),
+    "coverage of a scaled product": (
+        lambda: Attend(ScaledDot(4, 4), coverage=True),
+        "coverage is for Additive, General and Dot; got ScaledDot",
     ),
     "outputs of another width": (
         lambda: Attend(Dot(4, 4)).memory(Padded.full(torch.zeros(2, 5, 3))),

@@ -73,19 +73,21 @@ def gains_of(decoder: Attentive, inputs: Padded, state: object) -> tuple[Tensor,
 
 @pytest.mark.parametrize("feeding", [False, True])
 @pytest.mark.parametrize("coverage", [False, True])
-def test_the_expected_gradient_is_that_of_the_expected_loss(monkeypatch, feeding, coverage):
+@pytest.mark.parametrize("heads", [1, 2])
+def test_the_expected_gradient_is_that_of_the_expected_loss(monkeypatch, feeding, coverage, heads):
     """Over every way to draw: Σ p ∂(loss + surrogate) = ∂ Σ p loss, whatever is guessed."""
     decoder = Attentive(
         Recurrent(GRU(7 if feeding else 3, 4)),
-        Attend(General(4, 5), Reinforced(4, entropy=0.0), coverage=coverage),
+        Attend([General(4, 5) for _ in range(heads)], Reinforced(4, entropy=0.0), coverage=coverage),
         feeding=feeding,
     ).double()
     for weight in decoder.parameters():
         weight.data.add_(0.4 * torch.randn_like(weight))
-    source, inputs = Padded.full(torch.randn(1, 3, 5).double()), Padded.full(torch.randn(1, 2, 3).double())
+    places = 4 - heads
+    source, inputs = Padded.full(torch.randn(1, places, 5).double()), Padded.full(torch.randn(1, 2, 3).double())
     weights = [weight for name, weight in decoder.named_parameters() if "guess" not in name]
     expected, surrogates = torch.zeros(()).double(), [torch.zeros_like(weight) for weight in weights]
-    for ways in product(range(3), repeat=2):
+    for ways in product(range(places), repeat=2 * heads):
         drawn = iter(ways)
         monkeypatch.setattr(hard, "picked", lambda chances, _, drawn=drawn: forced(chances, drawn))
         gains, seen = gains_of(decoder, inputs, decoder.begin(source, decoder.core.initial(1)))
@@ -99,10 +101,10 @@ def test_the_expected_gradient_is_that_of_the_expected_loss(monkeypatch, feeding
 
 
 def forced(chances: Tensor, drawn: object) -> Tensor:
-    """The places that are given, one a step, instead of any that are drawn."""
+    """The places that are given, one for each head of a step, instead of any that are drawn."""
     used = torch.zeros_like(chances)
-    for step in range(chances.shape[1]):
-        used[:, step, :, next(drawn)] = 1.0
+    for step, head in product(range(chances.shape[1]), range(chances.shape[2])):
+        used[:, step, head, next(drawn)] = 1.0
     return used
 
 

@@ -50,8 +50,8 @@ def trained(recipe, out, steps=None):
 
 
 OPTIONS = [
-    {"attention": "additive", "layers": 2, "best": "bleu", "precision": "bfloat16"},
-    {"attention": "dot", "both": False, "accumulate": 3},
+    {"attention": "additive", "coverage": True, "layers": 2, "best": "bleu", "precision": "bfloat16"},
+    {"attention": "dot", "coverage": True, "both": False, "accumulate": 3},
     {"attention": "scaled", "heads": 2, "join": "sum", "tied": False, "hidden": 6},
     {"attention": "cosine", "heads": 2, "feeding": True, "feedback": 0.3, "best": "exact"},
     {"attention": "none", "word_dropout": 0.2, "optimiser": "sgd", "momentum": 0.5},
@@ -59,7 +59,7 @@ OPTIONS = [
     {"attend": "local", "window": 1},
     {"attend": "local-predicted", "window": 2, "decoder": "lstm"},
     {"attend": "hard"},
-    {"attend": "hard-reinforce", "schedule": "plateau", "patience": 1},
+    {"attend": "hard-reinforce", "heads": 2, "schedule": "plateau", "patience": 1},
     {"encoder": "self-attention", "heads": 2},
     {"decoder": "self-attention", "heads": 2, "layers": 2},
     {"encoder": "self-attention", "decoder": "self-attention", "schedule": "constant"},
@@ -280,6 +280,11 @@ def test_heads_are_told_where_they_are(settings, made_of):
         ({"heads": 3, "attention": "scaled"}, "heads must divide hidden; got 3 and 256"),
         ({"window": 9}, "window is for --attend local; got 9 and --attend global"),
         ({"join": "sum"}, "join is of several heads of attention; got one"),
+        (
+            {"coverage": True, "attention": "cosine"},
+            "coverage is for attention additive, general and dot; got --attention cosine",
+        ),
+        ({"coverage": True, "attention": "scaled", "heads": 2}, "coverage is for attention additive, general and dot"),
         ({"preset": "dates"}, "preset does not fit: input should be 'date'"),
     ],
     ids=str,

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from throughtime.errors import ArgumentError
-from throughtime.layers.scores import Score
+from throughtime.layers.scores import Cosine, ScaledDot, Score
 from throughtime.layers.where import Global, Weights, Where
 from throughtime.padded import Padded
 
@@ -27,14 +27,15 @@ class Attend(nn.Module):
     Formula: e_nts = score_n(q_t, v_s); α_nt = where(e_nt); c_nt = Σ_s α_nts v_s; c_t = Σ_n c_nt, or [c_1t; ...; c_Nt].
 
     `join` says what becomes of the contexts of several heads: "sum", or "concatenate" side by side. With `coverage`
-    what was looked at before is in the keys, as k_s + w C_s, where C_s is the sum of the weights so far:
-    in an additive score that is the formula of Tu et al.; in others it is that shift of the keys and nothing more.
+    what was looked at before is in the keys, as k_s + w C_s, where C_s is the sum of the weights so far: in an additive
+    score that is the formula of Tu et al., and in a plain product it adds q_t · w C_s. `ScaledDot` and `Cosine` have
+    brought their keys to a length, which is lost if anything is added: they are refused.
 
     Shapes: queries B' T Q, where K rows of queries that stand together look at one row of the memory, B' = K B; the
     memory is not copied. Contexts B' T W, or B' T N·W side by side; weights B' T N S, zero on padding. A source of no
     steps gives zeros.
 
-    Raises `ArgumentError` when scores do not fit each other, or rows of queries do not fit the memory.
+    Raises `ArgumentError` when scores do not fit each other or coverage, or rows of queries do not fit the memory.
 
     Source: Bahdanau et al. (2015), section 3.1; Tu et al. (2016), "Modeling Coverage for Neural Machine Translation",
     section 3, linguistic coverage with a fertility of one.
@@ -57,7 +58,7 @@ class Attend(nn.Module):
     ) -> None:
         super().__init__()
         heads = list(scores) if isinstance(scores, Sequence) else [scores]
-        _check(heads, join)
+        _check(heads, join, coverage)
         self.scores = nn.ModuleList(cast(list[nn.Module], heads))
         self.where = cast(nn.Module, Global() if where is None else where)
         self.join, self.heads, self.query, self.values = join, len(heads), heads[0].query, heads[0].width
@@ -129,8 +130,8 @@ def whole_past(covered: Float[Tensor, "rows S"], mask: Bool[Tensor, "B S"]) -> F
     return covered.view(len(mask), -1, mask.shape[1]).masked_fill(~mask[:, None], 1.0).view_as(covered)
 
 
-def _check(heads: list[Score], join: str) -> None:
-    """Refuses heads that do not fit each other, or that would all say the same."""
+def _check(heads: list[Score], join: str, coverage: bool) -> None:
+    """Refuses heads that do not fit each other or coverage, or that would all say the same."""
     if not heads:
         raise ArgumentError("scores is empty: attention has at least one head")
     if join not in ("sum", "concatenate"):
@@ -140,3 +141,6 @@ def _check(heads: list[Score], join: str) -> None:
         raise ArgumentError(f"all heads take the same queries and values; got (query, width) of {sizes}")
     if len(heads) > 1 and not all(list(cast(nn.Module, score).parameters()) for score in heads):
         raise ArgumentError(f"{len(heads)} heads without weights of their own are one: let scores project their keys")
+    scaled = next((score for score in heads if isinstance(score, ScaledDot | Cosine)), None)
+    if coverage and scaled is not None:
+        raise ArgumentError(f"coverage is for Additive, General and Dot; got {type(scaled).__name__}")

@@ -86,7 +86,7 @@ class Translate(Training):
     )
     positions: fields.Positions = "sinusoidal"
     join: Literal["sum", "concatenate"] = Field("concatenate", description="what becomes of the heads' vectors")
-    coverage: bool = Field(False, description="scores see how much each place was looked at before (slower)")
+    coverage: bool = Field(False, description="scores (additive, general, dot) see what was looked at before (slower)")
     feeding: bool = Field(False, description="a step reads what the step before saw as well (slower)")
 
     hidden: fields.Hidden = 256

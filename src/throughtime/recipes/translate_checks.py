@@ -77,6 +77,8 @@ def _check_attention(recipe: Translate) -> None:
         own.append("heads")
     if recipe.attention == "none" and own:
         raise ValueError(f"{own[0]} is of attention, and there is none; got --attention none")
+    if recipe.coverage and recipe.attention in ("scaled", "cosine"):
+        raise ValueError(f"coverage is for attention additive, general and dot; got --attention {recipe.attention}")
     if recipe.attention == "dot" and "heads" in own:
         raise ValueError(
             "attention dot has no weights that heads could differ in: give --heads 1, or another attention"
