@@ -5,8 +5,10 @@ import re
 import pytest
 
 from throughtime.errors import ArgumentError
+from throughtime.inspect import scripts
 from throughtime.inspect.beam_chart import BESIDE, PRUNED, ROWS, STEPS, Place, chart_of, verdict
 from throughtime.inspect.beam_tree import draw_beam_tree
+from throughtime.inspect.pictures import Fonts
 from throughtime.models.beam_tree import BeamTree, Branch, Said
 
 NAMES = {0: "<eos>", 1: "ein", 2: "der", 3: "Hund", 4: "犬", 5: "$x_1$", 6: "\u200b\x07"}
@@ -163,6 +165,20 @@ def test_pictures_are_files_that_open(tmp_path, kind):
     draw_beam_tree(tree_of(), again, title="$Line$ 3\x1b[2J")
     ids = [line for line in again.read_text().splitlines() if "<dc:date>" not in line]
     assert ids == [line for line in drawn.splitlines() if "<dc:date>" not in line]
+
+
+def test_letters_that_no_font_has_are_boxes_and_told_of(tmp_path, monkeypatch):
+    """As alignments have it: one way to write, and none for a letter's number."""
+    pytest.importorskip("matplotlib")
+    latin = frozenset({*range(32, 127), 0x2026, 0x2212})
+    monkeypatch.setattr(scripts, "find_fonts", lambda: Fonts(["DejaVu Sans"], latin, True))
+    monkeypatch.setattr(scripts, "_others", lambda missing: iter(()))
+    path = tmp_path / "tree.svg"
+    [note] = draw_beam_tree(tree_of(texts=("漢", "ein 漢", "a\x1b")), path)
+    assert "2 Chinese, Japanese or Korean characters" in note
+    drawn = path.read_text()
+    assert "<!-- translation:  ein ▯ -->" in drawn
+    assert "u72ac" not in drawn
 
 
 def test_long_trees_are_drawn_in_lines(tmp_path):

@@ -11,7 +11,7 @@ import tyro
 from throughtime.cli.bar import bar
 from throughtime.cli.parse import parse
 from throughtime.cli.searches import check_search
-from throughtime.errors import ArgumentError, StorageError
+from throughtime.errors import ArgumentError, StorageError, printable
 
 
 @dataclass
@@ -64,16 +64,15 @@ def command(words: list[str]) -> int:
     with bar("searching") as tell:
         found = diagnose_run(options.run, asked, wanted, tell)
     sys.stderr.write(f"{found.items.chosen}\n")
-    drawn = None if options.tree is None else found.draw(options.tree, options.sentence)
+    drawn = [] if options.tree is None else found.draw(options.tree, options.sentence)
     if options.json:
         facts = {"run": str(options.run), **found.facts()}
         sys.stdout.write(json.dumps(facts, allow_nan=False, ensure_ascii=sys.stdout.isatty()) + "\n")
     else:
         listed = found.listed(options.count)
         sys.stdout.writelines(f"{line}\n" for line in [*found.rows(), *([""] if listed else []), *listed])
-    if drawn is not None:
-        sys.stdout.flush()
-        sys.stderr.write(f"{drawn}\n")
+    sys.stdout.flush()
+    sys.stderr.writelines(f"{printable(line)}\n" for line in drawn)
     return 0
 
 

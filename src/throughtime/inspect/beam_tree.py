@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 from throughtime.errors import ArgumentError
 from throughtime.inspect.beam_chart import BESIDE, Box, Chart, Kind, Place, chart_of, verdict
 from throughtime.inspect.draw import blank_figure, save_figure
-from throughtime.inspect.pictures import INK, SOFT, Fonts, find_fonts
+from throughtime.inspect.mistakes import legible
+from throughtime.inspect.pictures import INK, SOFT, Fonts
+from throughtime.inspect.scripts import fonts_for, writable
 from throughtime.models.beam_tree import BeamTree
 
 FACES: dict[Kind, tuple[str, str, float]] = {  # fill, edge, width of the edge in points
@@ -40,23 +42,28 @@ DASHES = (0, (3, 2))
 Point = tuple[float, float]
 
 
-def draw_beam_tree(tree: BeamTree, path: Path, *, title: str = "") -> None:
-    """Draws a beam tree into a .png, .svg or .pdf file. What is left out for want of room is counted below it.
+def draw_beam_tree(tree: BeamTree, path: Path, *, title: str = "") -> list[str]:
+    """Draws a beam tree into a .png, .svg or .pdf file; tells what no font could write.
+
+    What is left out for want of room is counted below it.
 
     Raises `ArgumentError` for another kind of file or a tree without steps, `MissingExtraError` without matplotlib.
     """
     figure = blank_figure(path, (WIDTH, 4))
     if not tree.branches:
         raise ArgumentError("the search took no step: there is no beam to draw")
-    fonts = find_fonts()
     import matplotlib as mpl
 
+    chart, heading = chart_of(tree), _heading(tree, title)
+    texts = [text for text, _ in heading] + [box.token for box in chart.boxes.values()]
+    fonts, notes = fonts_for(legible("".join(texts)))
     with mpl.rc_context({"font.family": fonts.families, "svg.hashsalt": "throughtime"}):
-        sheet = _sheet(figure, chart_of(tree), fonts, _heading(tree, title))
+        sheet = _sheet(figure, chart, fonts, heading)
         for number, times in enumerate(sheet.bands):
             _draw_band(sheet, number, times)
         _draw_legend(sheet)
         save_figure(figure, path)
+    return notes
 
 
 class _Sheet(NamedTuple):
@@ -82,13 +89,17 @@ class _Sheet(NamedTuple):
 
 
 class _Ruler:
-    """How wide texts are."""
+    """How texts are written, and how wide they are then."""
 
     def __init__(self, figure: Any, fonts: Fonts) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         canvas: Any = FigureCanvasAgg(figure)
         self.renderer, self.dpi, self.fonts = canvas.get_renderer(), figure.dpi, fonts
+
+    def shown(self, text: str) -> str:
+        """A text in letters that can be written."""
+        return writable(legible(text), self.fonts)
 
     def width(self, text: str, size: float) -> float:
         """In inches."""
@@ -99,7 +110,7 @@ class _Ruler:
 
     def fit(self, text: str, width: float, size: float) -> str:
         """As much of a text as fits into a width, in letters that can be written."""
-        shown = self.fonts.replace(text[:200])
+        shown = self.shown(text[:200])
         if self.width(shown, size) <= width:
             return shown
         most = bisect_right(range(len(shown)), width, key=lambda n: self.width(shown[:n] + "…", size)) - 1
@@ -119,7 +130,7 @@ def _heading(tree: BeamTree, title: str) -> list[tuple[str, str]]:
 def _sheet(figure: Any, chart: Chart, fonts: Fonts, heading: Sequence[tuple[str, str]]) -> _Sheet:
     """The page with its heading."""
     ruler = _Ruler(figure, fonts)
-    tokens = {fonts.replace(box.token[:20]) for box in chart.boxes.values()}
+    tokens = {ruler.shown(box.token[:20]) for box in chart.boxes.values()}
     numbers = {box.numbers for box in chart.boxes.values()}
     widths = [ruler.width(token, TOKEN) for token in tokens] + [ruler.width(some, NUMBER) for some in numbers]
     cell = min(max(NARROWEST, max(widths) + 0.14), WIDEST)
@@ -147,7 +158,7 @@ def _height(chart: Chart, times: range) -> float:
 
 def _wrapped(ruler: _Ruler, text: str, width: float) -> list[str]:
     """A text in lines of a width, three at most."""
-    shown = ruler.fonts.replace(text[:2000])
+    shown = ruler.shown(text[:2000])
     fitting = max(20, int(0.97 * len(shown) * width / max(ruler.width(shown, TEXT), 1e-9)))
     return wrap(shown, fitting, max_lines=3, placeholder=" …", subsequent_indent="    ") or [""]
 

@@ -138,8 +138,8 @@ class Diagnosed:
             ]
         return told
 
-    def draw(self, path: Path, line: int | None) -> str:
-        """Draws the beam tree of a line, or of the first error listed, into a file; gives what it shows, in a sentence.
+    def draw(self, path: Path, line: int | None) -> list[str]:
+        """Draws the beam tree of a line, or of the first error listed, into a file; tells what it shows, in sentences.
 
         Raises `ArgumentError` for a line without a pair, and where no line is given and nothing is wrong.
         """
@@ -154,8 +154,8 @@ class Diagnosed:
             line = self._line(first)
         source, reference = self.items.pair(line)
         tree = beam_tree(self.translator, source, reference, self.search)
-        draw_beam_tree(tree, path, title=f"Line {line:,}")
-        return f"line {line:,} in {path}: {verdict(tree)}"
+        notes = draw_beam_tree(tree, path, title=f"Line {line:,}")
+        return [f"line {line:,} in {path}: {verdict(tree)}", *notes]
 
 
 def diagnose_run(run: Path, asked: Asked, wanted: Wanted, tell: Callable[[int, int, str], None]) -> Diagnosed:
