@@ -16,6 +16,7 @@ from throughtime.cli import sources, translate
 from throughtime.cli.main import run
 from throughtime.data.line_units import LineUnits
 from throughtime.heads import Softmax
+from throughtime.inspect import alignments
 from throughtime.models import translator as models
 from throughtime.models.translation import Encoder, Reader, TranslationModel
 from throughtime.models.translator import Search, Translator
@@ -355,6 +356,20 @@ def test_a_line_that_cannot_be_drawn(ask, lines, tmp_path, line, says):
     assert status == 2
     assert says in err
     assert {*tmp_path.iterdir()} == {lines}
+
+
+def test_a_line_too_long_to_be_drawn_does_no_harm_to_the_rest(ask, lines, tmp_path, monkeypatch):
+    monkeypatch.setattr(alignments, "MOST_UNITS", 4)
+    options = ["--longest", 3, "--picture", "p.png", "--page", "p.html", "--alignments", "l.txt"]
+    status, out, err = ask(lines, *options, "--line", 4)
+    assert (status, out.count("\n")) == (2, len(LINES))
+    assert "line 4: a picture shows at most 4 units of a side; got 6 of the source" in err
+    assert (tmp_path / "p.html").read_text().count("<li ") == 4
+    assert (tmp_path / "l.txt").read_text().count("\n") == len(LINES)
+    assert not (tmp_path / "p.png").exists()
+    lines.write_text("abcab\nab\n")
+    assert ask(lines, *options)[0] == 0  # the first that can be drawn
+    assert (tmp_path / "p.png").exists()
 
 
 def test_a_run_of_another_kind_says_what_to_do(monkeypatch, capsys, tmp_path):

@@ -155,9 +155,10 @@ class Seen:
         title = f"{self.name}, line {number:,}"
         try:
             self.told += draw_alignment(alignment, self.options.picture, title=title)
-        except ArgumentError as error:
-            raise ArgumentError(f"line {number}: {error}") from None
-        self.drawn = True
+        except ArgumentError as error:  # another line may be drawn, and all else is still to be written
+            self.undrawn = f"line {number}: {error}"
+        else:
+            self.drawn = True
 
 
 def _spelt(line: str, units: "LineUnits") -> list[str] | None:

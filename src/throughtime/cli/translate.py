@@ -68,7 +68,7 @@ class Options:
     picture: Annotated[
         Path | None, tyro.conf.arg(help="draw what a translation looked at into a .png, .svg or .pdf file")
     ] = None
-    line: Annotated[int | None, tyro.conf.arg(help="of --picture: which line (the first that is not empty)")] = None
+    line: Annotated[int | None, tyro.conf.arg(help="of --picture: which line (the first that can be drawn)")] = None
     on_error: Annotated[
         Literal["stop", "skip"], tyro.conf.arg(help="a line that cannot be read: end it all, or leave its row empty")
     ] = "stop"
