@@ -213,7 +213,7 @@ def test_doctor_tells_why_the_cache_is_not_used(place, says, capsys, monkeypatch
             "cannot read the recipe",
         ),
         (["generate"], "RUN"),
-        (["generate", "{out}"], "no such run folder"),
+        (["generate", "{out}"], "out; make one with `throughtime train ... --out"),  # whatever the command is for
         (["generate", "{run}", "--length", "-1"], "--length must be at least 0"),
         (["generate", "{run}", "--temperature", "-1"], "temperature must be at least 0"),
         (["generate", "{run}", "--top-p", "1.5"], "top_p must be in (0, 1]"),

@@ -75,9 +75,7 @@ def test_bleu_by_length_is_that_of_the_items_in_each_bucket(scores):
     assert 3 <= len(scores.lengths) <= 5
     for before, one in zip(scores.lengths, scores.lengths[1:], strict=False):
         assert before.longest < one.shortest
-    fixed = judge_translations(SAID, WANTED, lengths=lengths.tolist(), edges=[4, 8, 99], kinds=["bleu"])
-    assert [(one.shortest, one.longest) for one in fixed.lengths] == [(1, 4), (6, 8), (9, 13)]
-    for one in (*scores.lengths, *fixed.lengths):
+    for one in scores.lengths:
         inside = np.flatnonzero((lengths >= one.shortest) & (lengths <= one.longest))
         columns = [[column[i] for i in inside] for column in COLUMNS]
         assert one.items == len(inside)

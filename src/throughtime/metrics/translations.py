@@ -86,15 +86,13 @@ def judge_translations(
     references: Sequence[Sequence[str]],
     *,
     lengths: Sequence[int] | None = None,
-    edges: Sequence[int] = (),
     kinds: Sequence[Kind] = KINDS,
     tokens: Tokens = "13a",
 ) -> TranslationScores:
     """How good translations are; `references` has a list for each of them, of one at least.
 
-    `lengths` are those of the sources: BLEU is then told by length too, in buckets that end with the lengths in
-    `edges`, or in five of about as many items each. TER takes long over long lines: where one has over 100 words it
-    is not told, and how many have is.
+    `lengths` are those of the sources: BLEU is then told by length too, in five buckets of about as many items each.
+    TER takes long over long lines: where one has over 100 words it is not told, and how many have is.
 
     Raises `ArgumentError` for items that do not fit, `MissingExtraError` without sacrebleu.
 
@@ -115,7 +113,7 @@ def judge_translations(
     }
     buckets: tuple[Bucket, ...] = ()
     if lengths is not None and "bleu" in measures:
-        buckets = _by_length(measures["bleu"], np.asarray(lengths, dtype=np.int64), edges)
+        buckets = _by_length(measures["bleu"], np.asarray(lengths, dtype=np.int64))
     return TranslationScores(len(translations), exact, measures, buckets, long)
 
 
@@ -189,10 +187,10 @@ def _is_long(lines: Sequence[str]) -> bool:
     return any(len(line.split()) > LONGEST for line in lines)
 
 
-def _by_length(bleu: Measure, lengths: NDArray[np.int64], edges: Sequence[int]) -> tuple[Bucket, ...]:
+def _by_length(bleu: Measure, lengths: NDArray[np.int64]) -> tuple[Bucket, ...]:
     """BLEU in buckets of lengths; one without items is not there."""
-    ends = sorted(set(edges)) or np.unique(np.quantile(lengths, np.arange(1, BUCKETS) / BUCKETS, method="lower"))
-    places = np.searchsorted(np.asarray(ends), lengths)
+    ends = np.unique(np.quantile(lengths, np.arange(1, BUCKETS) / BUCKETS, method="lower"))
+    places = np.searchsorted(ends, lengths)
     found = []
     for place in np.unique(places):
         inside = places == place

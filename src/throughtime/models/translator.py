@@ -81,7 +81,7 @@ class Translation:
     ids: tuple[int, ...]  # its symbols, without the end
     log_probability: float  # nats, the end included
     score: float  # by which it was ranked
-    finished: bool  # whether it ended by itself, before the search gave up
+    finished: bool  # whether it ended by itself: neither where the search gave up nor where nothing is possible
 
 
 NOTHING = Translation("", (), -math.inf, -math.inf, False)  # where nothing is possible

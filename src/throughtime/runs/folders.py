@@ -31,7 +31,7 @@ def find_whole(run: Path) -> Path:
     from throughtime.train import course
 
     if not run.is_dir():
-        raise RunError(f"no such run folder: {run}; make one with `throughtime train language --text FILE --out {run}`")
+        raise RunError(f"no such run folder: {run}; make one with `throughtime train ... --out {run}`, or give another")
     if folder.is_whole(run):
         return run
     checkpoint = course.last_checkpoint(run)
