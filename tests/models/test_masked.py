@@ -59,6 +59,23 @@ def test_a_score_is_of_what_is_hidden_and_does_not_change():
         filler.score("")
 
 
+def test_holes_far_apart_are_filled_in_from_as_much_text_as_a_score_looks_at(monkeypatch):
+    units, steps = learn_units("character", TEXT), 16
+    filler, seen = Filler(MaskedModel(len(units), TransformerEncoder(4, 8, 1, 2)), units, steps=steps), []
+    features = filler.model.features
+    monkeypatch.setattr(filler.model, "features", lambda inputs: (seen.append(inputs.data.shape), features(inputs))[1])
+    places = [0, 3, 4, 70, 200, len(TEXT) - 1]
+    given = [None if place in places else letter for place, letter in enumerate(TEXT)]
+    filled = filler.fill(given)
+    assert seen == [(4, steps)], "the first three stand at the begin of the same piece"
+    assert [letter for place, letter in enumerate(filled) if place not in places] == [x for x in given if x]
+    for place in places:
+        begin = max(0, min(place - steps // 2, len(TEXT) - steps))
+        assert filler.fill(given[begin : begin + steps])[place - begin] == filled[place]
+    many = filler.fill([None, "the cat "] * 70)
+    assert (len(many), max(rows for rows, _ in seen), {steps for _, steps in seen}) == (140, 64, {steps})
+
+
 def test_scores_say_what_their_names_do():
     score = MaskedScores(nats=8 * math.log(2), units=4, right=3)
     assert (score.bits_per_unit, score.accuracy, score.perplexity) == pytest.approx((2.0, 0.75, 4.0))

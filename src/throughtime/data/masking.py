@@ -102,3 +102,23 @@ def masked_reading(ids: Ids, vocab: int, *, steps: int, rows: int = 64) -> Itera
     for number, some in enumerate(torch.split(line, steps * rows)):
         pieces = Padded.of(list(torch.split(some, steps)))
         yield hide(pieces, vocab, np.random.default_rng((0, number)))
+
+
+def around_holes(ids: Ids, vocab: int, *, steps: int, rows: int = 64) -> Iterator[MaskedBatch]:
+    """Pieces of a text around the masks in it, each of them in the middle of one where the text goes on that far.
+
+    All masks are to be filled in once, in their order; what was there is not known, and told as 0.
+
+    >>> [batch] = around_holes(np.array([9, 1, 2, 9, 3, 4], np.int32), 9, steps=3)
+    >>> batch.inputs.data.tolist(), batch.targets.tolist()
+    ([[9, 1, 2], [2, 9, 3]], [[0, -1, -1], [-1, 0, -1]])
+    """
+    line = torch.from_numpy(ids).long()
+    places, steps = (line == vocab).nonzero()[:, 0], min(steps, len(line))
+    begins, piece_of = torch.unique((places - steps // 2).clamp(0, len(line) - steps), return_inverse=True)
+    for first, some in enumerate(begins.split(rows)):
+        targets = torch.full((len(some), steps), UNSCORED)
+        piece = piece_of - first * rows
+        inside = (piece >= 0) & (piece < len(some))
+        targets[piece[inside], places[inside] - some[piece[inside]]] = 0
+        yield MaskedBatch(Padded.full(line[some[:, None] + torch.arange(steps)]), targets)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from throughtime.data.masking import MaskedBatch, masked_reading
+from throughtime.data.masking import MaskedBatch, around_holes, masked_reading
 from throughtime.data.units import Ids, Units
 from throughtime.errors import DataError
 from throughtime.heads import Softmax
@@ -119,20 +120,18 @@ class Filler:
         return MaskedScores(float(tally.total), tally.count, right)
 
     def fill(self, pieces: Sequence[str | None]) -> list[str]:
-        """Pieces of text with None for a unit that is hidden: the same with the likeliest unit in its place."""
-        import torch
+        """Pieces of text with None for a unit that is hidden: the same with the likeliest unit in its place.
 
-        ids: list[int] = []
-        for piece in pieces:
-            ids += [self.model.vocab] if piece is None else self.units.encode(piece).tolist()
-        holes = torch.tensor(ids) == self.model.vocab
-        if not bool(holes.any()):
-            return [piece for piece in pieces if piece is not None]
-        device = self.model.embedding.weight.device
-        batch = MaskedBatch(Padded.full(torch.tensor([ids])), torch.where(holes, 0, -1)[None]).to(device)
+        What is looked at is the text around each, as much of it as `score` looks at.
+        """
+        hidden = np.array([self.model.vocab], np.int32)
+        parts = [hidden if piece is None else self.units.encode(piece) for piece in pieces]
+        found: list[int] = []
         with at_rest(self.model):
-            found = iter(self.model.best(batch).tolist())
-        return [self._shown(next(found)) if piece is None else piece for piece in pieces]
+            for batch in around_holes(np.concatenate([hidden[:0], *parts]), self.model.vocab, steps=self.steps):
+                found += self.model.best(batch.to(self.model.embedding.weight.device)).tolist()
+        guesses = iter(found)
+        return [self._shown(next(guesses)) if piece is None else piece for piece in pieces]
 
     def show(self, ids: Ids, *, most: int = 4) -> str:
         """The beginning of a text as it is filled in: `[guess]` where it is right, `[guess|truth]` where it is not."""

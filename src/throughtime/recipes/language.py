@@ -131,7 +131,8 @@ class Language(Transfer):
     def advice(self, out: Path) -> tuple[str, ...]:
         """What may be done with a run."""
         if self.objective == "masked":
-            return f"throughtime evaluate {out}", f"throughtime train classify --train FILE --pretrained {out}"
+            ways = f"stream {out}", f"evaluate {out}", f"train classify --train FILE --pretrained {out}"
+            return tuple(f"throughtime {way}" for way in ways)
         say = f"throughtime generate {out} --length 1000 --temperature 0.8"
         return say, f"throughtime evaluate {out}", f"throughtime show {out}"
 

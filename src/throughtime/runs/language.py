@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pydantic import BaseModel
 
@@ -17,6 +17,8 @@ from throughtime.runs.folders import Source, changed, facts_of, filled, read_aga
 if TYPE_CHECKING:
     from throughtime.models import Scores, Writer
     from throughtime.models.masked import Filler, MaskedScores
+
+MASK = "<mask>"  # for people: a unit that is hidden
 
 
 class Facts(BaseModel):
@@ -119,13 +121,42 @@ def _told(recipe: Language, scores: Scores | MaskedScores) -> dict[str, str]:
 def predict(trained: Writer | Filler, recipe: Language, asked: Asked) -> NoReturn:
     """Refuses: a language model writes, and one of masked units is for others to begin with."""
     if recipe.objective == "masked":
-        raise ArgumentError("predict is for models that say something of a file: begin one with --pretrained RUN")
+        raise ArgumentError(
+            "predict is for models that say something of a file: begin one with --pretrained RUN; "
+            f"stream fills in what stands as {MASK}"
+        )
     raise ArgumentError("predict is for models that say something of a file, and a language model writes: try generate")
 
 
-def stream(trained: Writer | Filler, recipe: Language) -> NoReturn:
-    """Refuses: a language model writes."""
+def stream(trained: Writer | Filler, recipe: Language) -> FillerLive:
+    """What is hidden in each line. Refuses a model of what comes next, which writes."""
+    if recipe.objective == "masked":
+        return FillerLive(cast("Filler", trained))
     raise ArgumentError("stream is for models that answer, and a language model writes: try throughtime generate")
+
+
+class FillerLive:
+    """A model of masked units that is given a line with some of them hidden; nothing is carried from line to line."""
+
+    def __init__(self, filler: Filler) -> None:
+        self.filler, self.wants = filler, f"a line with {MASK} in it"
+
+    def take(self, line: str) -> dict[str, Any] | None:
+        """The line with the likeliest units in their places, and these; nothing for an empty line."""
+        if not line:
+            return None
+        first, *others = line.split(MASK)
+        pieces: list[str | None] = [first]
+        for piece in others:
+            pieces += [None, piece]
+        if self.filler.units.kind == "subword":  # of which the space before a word is the first letter
+            pieces[:-1] = [piece and piece.removesuffix(" ") for piece in pieces[:-1]]
+        filled = self.filler.fill(pieces)
+        return {"text": "".join(filled), "filled": filled[1::2]}
+
+    def plain(self, facts: dict[str, Any]) -> str:
+        """The line; a unit that is the end of one shows."""
+        return str(facts["text"]).replace("\n", "⏎")
 
 
 def draw_gradients_of(home: Path, recipe: Language, path: Path) -> None:
