@@ -100,6 +100,8 @@ def test_places_that_are_counted_go_round_with_the_context(positions):
     state = core.initial(1)._replace(time=torch.tensor([2]))
     late, _ = core(Padded.full(inputs.data[:, 2:]), state)
     torch.testing.assert_close(late.data[:, 4:], whole.data[:, 6:])
+    late, _ = core(Padded.full(inputs.data[:, 2:]))
+    assert ((late.data[:, core.reach :] - whole.data[:, 2 + core.reach :]).abs().amax(2) > 1e-3).all()
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "learnt", "rotary", "none"])

@@ -102,8 +102,9 @@ class CausalTransformer(nn.Module):
 
     Shapes: x B T D, outputs B T H; state: keys and values B N context−1 d a layer, d = H / N, and what was counted.
     The state does not grow, and keys are kept as they were before they are turned (rotary positions are places in the
-    cache, of which distances alone matter). Positions that are added to inputs are counted round and round, t mod
-    context, so that a sequence need not end.
+    cache, of which distances alone matter). Positions that are added to inputs ("sinusoidal", "learnt") are counted
+    round and round, t mod context, so that a sequence need not end: then an output depends on t mod context besides,
+    and a piece of a sequence that is read as if it began there has other outputs, however far it goes on.
 
     Source: Vaswani et al. (2017), section 3.2.3; the cache that is handed on, without gradient, from chunk to chunk of
     a text: Dai et al. (2019), "Transformer-XL", section 3.2.
@@ -138,7 +139,7 @@ class CausalTransformer(nn.Module):
 
     @property
     def reach(self) -> int:
-        """How many of the last inputs an output depends on."""
+        """How many of the last inputs an output depends on; on its place as well, where positions are added."""
         return len(self.layers) * (self.context - 1) + 1
 
     def initial(self, batch: int) -> Cache:
