@@ -257,7 +257,7 @@ def asked(options: argparse.Namespace) -> list[dict[str, Any]]:
     translator = load(options.run)
     lines = list(Lines(options.source))[: options.sentences]
     sources = [torch.from_numpy(translator.read(line)).long() for line in lines]
-    parts = batched(sources, [translator.limit(len(ids) - 1) for ids in sources])
+    parts = batched(sources, [translator.lengths.limit(len(ids)) for ids in sources])
     tasks = decoding(translator.model, peer_of(translator.model), parts)
     weight = translator.model.head.weight
     sizes = {"data": options.source.name, "hidden": translator.model.decoder.core.hidden, "vocab": len(weight)}

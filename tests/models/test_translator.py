@@ -9,6 +9,7 @@ from torch import nn
 from throughtime import layers
 from throughtime.cells import GRU
 from throughtime.data.line_units import LineUnits
+from throughtime.data.pair_lengths import Lengths
 from throughtime.errors import ArgumentError, DataError
 from throughtime.heads import Softmax
 from throughtime.models import translator as translators
@@ -31,7 +32,7 @@ def translator(seed=0, *, letters="abc", spread=2.0, units=None):
             weight.mul_(spread)
         head.bias[units.end] = -1.0
     model = TranslationModel(encoder, Reader(nn.Embedding(len(units), 4)), decoder, head, end=units.end)
-    return Translator(model, units, units, longest_target=4)
+    return Translator(model, units, units, lengths=Lengths(1.0, 4))
 
 
 @pytest.mark.parametrize("rows", [1, 3, 64])
@@ -127,8 +128,8 @@ def test_the_search_gives_up_at_a_length_that_targets_may_have():
     with torch.no_grad():
         one.model.head.bias[one.target_units.end] = -1e4
     (found,) = one.translate(["abc"], Search(width=2))
-    assert (len(found[0].ids), found[0].finished) == (one.limit(3), False)
-    assert one.limit(3) == 26
+    assert (len(found[0].ids), found[0].finished) == (one.lengths.limit(4), False)
+    assert one.lengths.limit(4) == 20
     (found,) = one.translate(["abc"], Search(width=2, longest=4))
     assert len(found[0].ids) == 4
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from throughtime.data.alignments import Alignment
 from throughtime.data.line_units import LineUnits
 from throughtime.data.pair_batches import pairs_in_order
+from throughtime.data.pair_lengths import Lengths
 from throughtime.data.units import Ids
 from throughtime.errors import ArgumentError, DataError
 from throughtime.layers.packed import packed
@@ -90,8 +91,8 @@ NOTHING = Translation("", (), -math.inf, -math.inf, False)  # where nothing is p
 class Translator:
     """A translation model together with its units.
 
-    `longest_target` is that of the training pairs, by which the search knows when to give up; `search` is how it
-    searches where nothing else is asked.
+    `lengths` are those of the training pairs (sources with their ends), by which the search knows when to give up;
+    `search` is how it searches where nothing else is asked.
     """
 
     def __init__(
@@ -100,11 +101,11 @@ class Translator:
         source_units: LineUnits,
         target_units: LineUnits,
         *,
-        longest_target: int,
+        lengths: Lengths,
         search: Search | None = None,
     ) -> None:
         self.model, self.source_units, self.target_units = model, source_units, target_units
-        self.longest_target, self.search = longest_target, search or Search()
+        self.lengths, self.search = lengths, search or Search()
 
     def read(self, line: str) -> Ids:
         """The symbols of a source, and its end. Raises `DataError` for a source of over 32,768 of them."""
@@ -121,17 +122,13 @@ class Translator:
         unknown = self.source_units.unknown
         return 0 if unknown is None else int((self.source_units.encode(line) == unknown).sum())
 
-    def limit(self, symbols: int) -> int:
-        """Symbols of a translation of so many at which the search gives up, unless it is told another limit."""
-        return max(math.ceil(1.5 * self.longest_target), 2 * symbols + 20)
-
     def limits(self, sources: Sequence[Ids], search: Search) -> list[int]:
         """Symbols of a translation of each source, without the end, at which a search gives up."""
         if search.longest is not None:
             return [search.longest] * len(sources)
         words = " ".join((search.prefix, *search.required)).strip()
         besides = max(search.shortest, len(self.target_units.encode(words)))
-        return [self.limit(len(ids) - 1) + besides for ids in sources]
+        return [self.lengths.limit(len(ids)) + besides for ids in sources]
 
     @contextmanager
     def ready(self, partners: Sequence["Translator"] = ()) -> Iterator[None]:

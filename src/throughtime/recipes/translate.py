@@ -185,7 +185,7 @@ class Translate(Training):
             model,
             data.source_units,
             data.target_units,
-            longest_target=data.longest_target,
+            lengths=data.lengths,
             search=self.search(),
         )
 

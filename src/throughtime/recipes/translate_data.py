@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from throughtime.data.line_units import LineUnits, encode_lines, learn_both
+from throughtime.data.pair_lengths import Lengths
 from throughtime.data.pairs import Pairs, divide, overlap, read_pairs, read_parallel
 from throughtime.errors import ArgumentError, DataError
 from throughtime.metrics.translations import judge_translations
@@ -50,9 +51,9 @@ class TranslateData:
     chosen: str  # how they were read
 
     @property
-    def longest_target(self) -> int:
-        """Symbols of the longest target that is learned from."""
-        return int(self.facts["train_longest_target"])
+    def lengths(self) -> Lengths:
+        """How long the targets are that are learned from."""
+        return Lengths(self.facts["train_target_ratio"], self.facts["train_target_surplus"])
 
     def vocabularies(self) -> dict[str, Any]:
         """The units of both sides: vocabulary.json. Units that are shared stand there once."""
@@ -100,11 +101,13 @@ def learn(recipe: Translate) -> TranslateData:
         maximum_vocab=recipe.maximum_vocab,
     )
     parts = [part_of(recipe, pairs, source_units, target_units)[1] for pairs in (train, valid)]
+    lengths = Lengths.of(parts[0].source_ids, parts[0].target_ids)
     facts = {
         **_facts(found, other, recipe.held_out),
         "source_vocab": len(source_units),
         "target_vocab": len(target_units),
-        "train_longest_target": max(map(len, parts[0].target_ids)),
+        "train_target_ratio": lengths.ratio,
+        "train_target_surplus": lengths.surplus,
         "overlap": overlap(train, valid),
         "oversized": sum(
             len(one) + len(other) + 1 > recipe.tokens

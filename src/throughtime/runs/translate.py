@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, FiniteFloat
 
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.folder import STRICT, Count
@@ -29,6 +29,9 @@ READING = ("source_column", "target_column", "header", "missing", "invalid_bytes
 TAKES = ("pairs", "source", "target", *READING, "brackets", "beam", "alpha")
 
 
+Symbols = Annotated[FiniteFloat, Field(ge=0, le=2**15)]  # of a target: no search goes on for longer
+
+
 class Facts(BaseModel):
     """What data.json tells of the pairs that a translator was made from."""
 
@@ -43,7 +46,9 @@ class Facts(BaseModel):
     train_target_symbols: Count
     train_target_unknown: Count
     train_too_long: Count
-    train_longest_target: Count
+    train_longest_target: Count = 0  # of older runs, which had no ratio and no surplus
+    train_target_ratio: Symbols = 1.5
+    train_target_surplus: Symbols | None = None
     valid: str
     valid_sha256: str
     valid_bytes: Count
@@ -65,11 +70,14 @@ class Facts(BaseModel):
 
 def load(home: Path, recipe: Translate) -> Translator:
     """The translator of a whole folder. Raises `RunError` as `runs.load` does."""
+    from throughtime.data.pair_lengths import Lengths
     from throughtime.models.translator import Translator
 
     facts, (source, target) = facts_of(home, Facts), _units_of(home, recipe)
     model = filled(lambda: recipe.model_of(source, target), home)
-    return Translator(model, source, target, longest_target=facts.train_longest_target, search=recipe.search())
+    surplus = facts.train_target_surplus
+    lengths = Lengths(facts.train_target_ratio, facts.train_longest_target if surplus is None else surplus)
+    return Translator(model, source, target, lengths=lengths, search=recipe.search())
 
 
 def _units_of(home: Path, recipe: Translate) -> tuple[LineUnits, LineUnits]:
