@@ -80,7 +80,7 @@ class Language(Transfer):
     positions: fields.Positions = Field(
         "rotary",
         description="of self-attention: how places are told: by turns of queries and keys, by what is added "
-        "(sinusoidal, learnt: of the place in a text modulo --context, so that a part of it reads otherwise by itself), not",
+        "(sinusoidal, learnt: of the place modulo --context, so that a part of a text reads otherwise by itself), not",
     )
     context: int = Field(
         128, ge=1, le=65536, description="of self-attention: the last units that a layer sees; layers add up"
