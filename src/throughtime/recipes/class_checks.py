@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from throughtime.errors import ArgumentError
 from throughtime.recipes.cells import CellName
@@ -11,6 +12,7 @@ from throughtime.recipes.parts import check_attention
 if TYPE_CHECKING:
     from throughtime.recipes.classify import Classify
 
+UnitName = Literal["word", "character", "subword", "byte"]
 WITHOUT_UNKNOWN = (None, "subword", "byte")  # units
 WIDEST = 1024  # steps that a filter may see
 DEEPEST, WIDEST_LAYER = 64, 65536  # hidden layers of a bag of words, and their units
@@ -127,3 +129,14 @@ def check_kind(recipe: Classify, kind: str) -> None:
         )
     if recipe.unit == "byte" and (recipe.minimum_count != fields["minimum_count"].default or recipe.maximum_vocab):
         raise ArgumentError("minimum_count and maximum_vocab are of units that are learned, and bytes are not")
+
+
+def unit_of(values: dict[str, Any]) -> UnitName | None:
+    """What items are cut into, by what is read; None of numbers in time."""
+    from throughtime.data.sources import content_of
+
+    content = content_of(Path(str(values.get("train", ""))))
+    if content == "series" or values.get("windows") or values.get("id_column"):
+        return None
+    given: UnitName | None = values.get("unit")
+    return given or ("character" if content == "sequences" or values.get("alphabet") else "word")

@@ -16,6 +16,21 @@ QUICK = 2000  # items of the held-out part, at most, that are judged while train
 SAMPLE = 256  # and among which mistakes are looked for
 
 
+def made_of(recipe: Classify) -> str:
+    """The core, for people."""
+    size = f"{recipe.layers} × {recipe.hidden}"
+    if recipe.core == "bag":
+        layers = f", hidden layers of {', '.join(map(str, recipe.dense))} units" if recipe.dense else ""
+        return f"perceptron over a bag of {recipe.unit}s ({recipe.bag}){layers}"
+    if recipe.core == "average":
+        return "average of values" if recipe.of_series else "average of embeddings"
+    if recipe.core == "self-attention":
+        return f"self-attention, {size}, heads {recipe.heads}, {recipe.positions} positions"
+    if recipe.core == "convolution":
+        return f"convolution, {recipe.hidden} filters of each of {', '.join(map(str, recipe.widths))} steps"
+    return f"{recipe.core}, {size}{', from both ends' if recipe.both else ''}"
+
+
 def notes(recipe: Classify, data: ClassifyData) -> tuple[str, ...]:
     """What was read, counted and taken from vectors."""
     facts, targets, items = data.facts, data.train.targets, data.encoder.items

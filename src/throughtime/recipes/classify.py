@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -17,9 +17,8 @@ from throughtime.errors import plural
 from throughtime.recipes import class_checks, class_notes, fields
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import device_of
-from throughtime.recipes.pretrained import TAKEN, begun
-from throughtime.recipes.read import OptionalPlace, Place, make_recipe
-from throughtime.recipes.transfer import Transfer
+from throughtime.recipes.pretrained import Pretrainable
+from throughtime.recipes.read import OptionalPlace, Place
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,10 +34,9 @@ if TYPE_CHECKING:
     from throughtime.recipes.labelled import Divided
 
 CoreName = CellName | Literal["self-attention", "convolution", "average", "bag"]
-UnitName = Literal["word", "character", "subword", "byte"]
 
 
-class Classify(Transfer):
+class Classify(Pretrainable):
     """A classifier of texts, of letters or of numbers in time: which class, which classes, or which place in an order.
 
     What is read decides: texts, in tables or in a folder per class; sequences of letters, in FASTA files or in tables
@@ -93,7 +91,7 @@ class Classify(Transfer):
         "time", description="of --windows: a row has all numbers of a time after another, or all times of a channel"
     )
 
-    unit: UnitName | None = Field(
+    unit: class_checks.UnitName | None = Field(
         None, description="what texts are cut into (word; character of FASTA and with --alphabet)"
     )
     minimum_count: int = Field(2, ge=1, description="units seen less often in training are <unk>")
@@ -108,7 +106,6 @@ class Classify(Transfer):
     layers: fields.Layers = 1
     heads: fields.Heads = 4
     positions: fields.Positions = "rotary"
-    pretrained: fields.Pretrained = None
     widths: tuple[int, ...] = Field((3, 4, 5), description="of a convolution: steps that its filters see")
     bag: Literal["binary", "counts"] = Field(
         "binary", description="of --core bag: whether a text has a word, or how often"
@@ -139,7 +136,7 @@ class Classify(Transfer):
         if not isinstance(values, dict):
             return values
         given = {name: value for name, value in values.items() if value is not None or name != "word_dropout"}
-        unit = values.get("unit") or _unit_of(values)
+        unit = values.get("unit") or class_checks.unit_of(values)
         return {"word_dropout": 0.0 if unit in class_checks.WITHOUT_UNKNOWN else 0.1} | given | {"unit": unit}
 
     @model_validator(mode="after")
@@ -150,7 +147,7 @@ class Classify(Transfer):
     @property
     def of_series(self) -> bool:
         """Whether numbers in time are read, not texts or letters."""
-        return _unit_of(self.__dict__) is None
+        return class_checks.unit_of(self.__dict__) is None
 
     @property
     def item(self) -> str:  # type: ignore[override]  # it depends on what is read
@@ -176,16 +173,7 @@ class Classify(Transfer):
     @property
     def made_of(self) -> str:
         """The core, for people."""
-        if self.core == "bag":
-            layers = f", hidden layers of {', '.join(map(str, self.dense))} units" if self.dense else ""
-            return f"perceptron over a bag of {self.unit}s ({self.bag}){layers}"
-        if self.core == "average":
-            return "average of values" if self.of_series else "average of embeddings"
-        if self.core == "self-attention":
-            return f"self-attention, {self.layers} × {self.hidden}, heads {self.heads}, {self.positions} positions"
-        if self.core == "convolution":
-            return f"convolution, {self.hidden} filters of each of {', '.join(map(str, self.widths))} steps"
-        return f"{self.core}, {self.layers} × {self.hidden}{', from both ends' if self.both else ''}"
+        return class_notes.made_of(self)
 
     def data(self) -> ClassifyData:
         """Reads what has labels, learns the units or scales of the training part, and counts what they lack.
@@ -227,26 +215,13 @@ class Classify(Transfer):
 
     def begin(self, data: ClassifyData, kept: Path | None) -> ClassifyData:
         """The data, with the vectors or the pretrained run that the model begins with, if with any."""
-        if self.pretrained is not None:
+        if (begun := self.begun(kept)) is not None:
             from throughtime.recipes.class_data import recoded
 
-            asked = {name: getattr(self, name) for name in self.model_fields_set}
-            return recoded(data, begun(self.pretrained, kept, str(self.unit), asked))
+            return recoded(data, begun)
         if self.vectors is None:
             return data
         return self.taking(data, cast("Any", cast("TextEncoder", data.encoder).units).words, kept)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """The settings that make a run the run it is; of a core that is taken over, what it was taken from."""
-        settings = super().identity
-        return settings if self.pretrained is None else {k: v for k, v in settings.items() if k not in TAKEN}
-
-    def settled(self, data: Any) -> Self:
-        """The recipe, with what vectors or a pretrained run decide."""
-        if data.pretrained is None:
-            return super().settled(data)
-        return make_recipe(type(self), {**self.model_dump(), **data.pretrained.settings})
 
     def batches(self, data: ClassifyData) -> Batches:
         """Sequences of about the same length."""
@@ -318,14 +293,3 @@ class Classify(Transfer):
         """What the model is, what it was made from, and how good it is."""
         size = sum(parameter.numel() for parameter in model.parameters())
         return class_notes.card(self.settled(data), data, size, score)
-
-
-def _unit_of(values: dict[str, Any]) -> UnitName | None:
-    """What items are cut into, by what is read; None of numbers in time."""
-    from throughtime.data.sources import content_of
-
-    content = content_of(Path(str(values.get("train", ""))))
-    if content == "series" or values.get("windows") or values.get("id_column"):
-        return None
-    given: UnitName | None = values.get("unit")
-    return given or ("character" if content == "sequences" or values.get("alphabet") else "word")

@@ -9,13 +9,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel
 
 from throughtime.errors import ArgumentError, RunError
 from throughtime.folder import JSON_LIMIT, MANIFEST, STRICT, TEXT_LIMIT, Sha256, check_form, read_bounded, read_json
+from throughtime.recipes import fields
 from throughtime.recipes.read import make_recipe
+from throughtime.recipes.transfer import Transfer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -74,9 +76,34 @@ class Pretrained:
         return (what, *gone)
 
 
-def begun(
-    path: Path, kept: Path | None, unit: str, asked: Mapping[str, Any], more: Mapping[str, Any] | None = None
-) -> Pretrained:
+class Pretrainable(Transfer):
+    """Settings of a recipe whose model may begin with such a run, or with vectors, and what such a recipe answers."""
+
+    besides: ClassVar[Mapping[str, Any]] = {}  # what such a run decides, but for TAKEN: settings, as they are then
+
+    pretrained: fields.Pretrained = None
+
+    def begun(self, kept: Path | None) -> Pretrained | None:
+        """The run that the model begins with, if with any; raises as `begun` does."""
+        if self.pretrained is None:
+            return None
+        asked = {name: getattr(self, name) for name in self.model_fields_set}
+        return begun(self.pretrained, kept, cast("Any", self).unit, asked, self.besides)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings that make a run the run it is; of a core that is taken over, what it was taken from."""
+        decided = () if self.pretrained is None else (*TAKEN, *self.besides)
+        return {name: value for name, value in super().identity.items() if name not in decided}
+
+    def settled(self, data: Any) -> Self:
+        """The recipe, with what vectors or a pretrained run decide."""
+        if data.pretrained is None:
+            return super().settled(data)
+        return make_recipe(type(self), {**self.model_dump(), **data.pretrained.settings})
+
+
+def begun(path: Path, kept: Path | None, unit: str, asked: Mapping[str, Any], more: Mapping[str, Any]) -> Pretrained:
     """The run at a path; `kept` is the run that goes on, if one does, and has what was taken from it.
 
     `asked` are settings that were given, by name: they must be those of the run, or what else it needs (`more`).
@@ -89,7 +116,7 @@ def begun(
         raise ArgumentError(
             f"{path} has {taken.units.kind}s, and {unit}s are read: give --unit {taken.units.kind}, or another run"
         )
-    taken = replace(taken, settings={**taken.settings, **(more or {})})
+    taken = replace(taken, settings={**taken.settings, **more})
     for name, value in asked.items():
         if name in taken.settings and taken.settings[name] != value:
             raise ArgumentError(

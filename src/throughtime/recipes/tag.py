@@ -6,18 +6,18 @@ Its data are made in `tag_data.py`, what is said of a run in `tag_notes.py`.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field, model_validator
 
 from throughtime.recipes import fields, tag_notes
 from throughtime.recipes.cells import CellName
 from throughtime.recipes.parts import check_attention, device_of
-from throughtime.recipes.pretrained import TAKEN, begun
-from throughtime.recipes.read import OptionalPlace, Place, make_recipe
+from throughtime.recipes.pretrained import Pretrainable
+from throughtime.recipes.read import OptionalPlace, Place
 from throughtime.recipes.tagged import Learned, Reading, SchemeName, divide, read_tagged, settle
-from throughtime.recipes.transfer import Transfer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 
 QUICK_TOKENS = 30_000  # of the held-out part, at most, that are judged while training
 CASING, AFFIX, LETTER = 8, 16, 30  # widths of embeddings
-WORDS_ALONE = {"lower": False, "casing": False, "affixes": 0, "characters": "none"}  # as a pretrained run sees them
 OF_LETTERS = {"characters": "none", "affixes": 0, "casing": False, "lower": False, "minimum_count": 1}
 
 
-class Tag(Transfer):
+class Tag(Pretrainable):
     """A tagger: it learns a tag for each word of a sentence, or each letter, such as parts of speech or entities."""
 
     makes: ClassVar[str] = "a tagger"
     shows: ClassVar[str] = "its surest mistakes"
     item: ClassVar[str] = "token"
     places: ClassVar[frozenset[str]] = frozenset({"train", "valid", "pretrained"})
+    besides: ClassVar[Mapping[str, Any]] = {"lower": False, "casing": False, "affixes": 0, "characters": "none"}
 
     application: Literal["tag"] = Field("tag", description="which recipe this is")
     train: Place = Field(description="tagged sentences: CoNLL-U, or a token a line in columns (.gz too)")
@@ -78,7 +78,6 @@ class Tag(Transfer):
     layers: fields.Layers = 1
     heads: fields.Heads = 4
     positions: fields.Positions = "rotary"
-    pretrained: fields.Pretrained = None
     dropout: fields.Rate = Field(0.4, description="of the vectors of words and of what the core gives")
     word_dropout: fields.Rate = Field(0.1, description="words that are read as <unk> while training")
 
@@ -162,31 +161,16 @@ class Tag(Transfer):
 
     def begin(self, data: TagData, kept: Path | None) -> TagData:
         """The data, with the vectors that the embeddings begin with, if with any; what only they know is a word too."""
-        from throughtime.recipes.tag_data import knowing, known_before
+        from throughtime.recipes.tag_data import knowing, known_before, recoded
         from throughtime.vectors.table import Table
 
-        if self.pretrained is not None:
-            from throughtime.recipes.tag_data import recoded
-
-            asked = {name: getattr(self, name) for name in self.model_fields_set}
-            return recoded(data, begun(self.pretrained, kept, self.unit, asked, WORDS_ALONE))
+        if (begun := self.begun(kept)) is not None:
+            return recoded(data, begun)
         if self.vectors is None:
             return data
         table = Table.load(self.vectors) if kept is None else None
         data = knowing(self, data, table.words) if table else known_before(data, cast("Path", kept))
         return self.taking(data, data.lexicon.listed, kept, table)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """The settings that make a run the run it is; of a core that is taken over, what it was taken from."""
-        settings, decided = super().identity, {*TAKEN, *WORDS_ALONE}
-        return settings if self.pretrained is None else {k: v for k, v in settings.items() if k not in decided}
-
-    def settled(self, data: Any) -> Self:
-        """The recipe, with what vectors or a pretrained run decide."""
-        if data.pretrained is None:
-            return super().settled(data)
-        return make_recipe(type(self), {**self.model_dump(), **data.pretrained.settings})
 
     def batches(self, data: TagData) -> TokenBatches:
         """The training part in batches of about the same length."""
