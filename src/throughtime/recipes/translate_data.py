@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from throughtime.recipes.translate import Translate
 
 QUICK_PAIRS = 500  # of the held-out part, at most, that are judged while training
+TIE = 1e-6  # of the nats: where as many lines are exact, fewer nats are better
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def score(recipe: Translate, translator: Translator, data: TranslateData, *, qui
     bleu = None
     if recipe.best == "bleu":
         bleu = judge_translations(texts, [[target] for target in part.targets], kinds=["bleu"]).measures["bleu"].score
-    losses = {"nats": tally.mean, "exact": 1 - exact, "bleu": 1 - (bleu or 0) / 100}
+    losses = {"nats": tally.mean, "exact": 1 - exact + TIE * tally.mean, "bleu": 1 - (bleu or 0) / 100}
     return TranslationScore(
         loss=losses[recipe.best],
         pairs=len(part.sources),
