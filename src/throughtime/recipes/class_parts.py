@@ -10,7 +10,7 @@ from throughtime.layers.convolve import Convolution, Direct
 from throughtime.layers.pool import AttentivePool, LastPool, MaximumPool, MeanPool
 from throughtime.models.bag import BagOfWords
 from throughtime.models.classifier import ClassHead, Classifier
-from throughtime.recipes.parts import both_ways, encoder, one_way
+from throughtime.recipes.parts import both_ways, one_way, self_attention
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -45,7 +45,7 @@ def _core(recipe: Classify, width: int) -> Core[Any]:
     if recipe.core == "average":
         return Direct(width)
     if recipe.core == "self-attention":
-        return encoder(width, recipe.hidden, recipe.layers, recipe.heads, recipe.positions, recipe.dropout)
+        return self_attention(width, recipe.hidden, recipe.layers, recipe.heads, recipe.positions, recipe.dropout)
     make = both_ways if recipe.both else one_way
     return make(cast("CellName", recipe.core), width, recipe.hidden, recipe.layers, dropout=recipe.dropout)
 

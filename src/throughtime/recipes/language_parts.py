@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from throughtime.recipes.cells import make_cell
-from throughtime.recipes.parts import both_ways, encoder
+from throughtime.recipes.parts import both_ways, self_attention
 
 if TYPE_CHECKING:
     from throughtime.layers import Core
@@ -34,7 +34,9 @@ def model_of(recipe: Language, vocab: int) -> LanguageModel | MaskedModel:
 def _of_both_sides(recipe: Language) -> Core[Any]:
     """What sees a whole piece of text."""
     if recipe.cell == "self-attention":
-        return encoder(recipe.width, recipe.hidden, recipe.layers, recipe.heads, recipe.positions, recipe.dropout)
+        return self_attention(
+            recipe.width, recipe.hidden, recipe.layers, recipe.heads, recipe.positions, recipe.dropout
+        )
     return both_ways(recipe.cell, recipe.width, recipe.hidden, recipe.layers, dropout=recipe.dropout)
 
 

@@ -41,7 +41,9 @@ def one_way(cell: CellName, width: int, hidden: int, layers: int, *, dropout: fl
     return Stack([Recurrent(make_cell(cell, w, hidden)) for w in widths], dropout=dropout)
 
 
-def encoder(width: int, hidden: int, layers: int, heads: int, positions: PositionName, dropout: float) -> Core[Any]:
+def self_attention(
+    width: int, hidden: int, layers: int, heads: int, positions: PositionName, dropout: float
+) -> Core[Any]:
     """Self-attention over a whole sequence."""
     from throughtime.layers import TransformerEncoder
 

@@ -217,10 +217,10 @@ class Tag(Pretrainable):
         return TaggingModel(words, core, head, dropout=self.dropout, recall=self.recall, outside=outside)
 
     def _core(self, width: int) -> Core[Any]:
-        from throughtime.recipes.parts import both_ways, encoder, one_way
+        from throughtime.recipes.parts import both_ways, one_way, self_attention
 
         if self.core == "self-attention":
-            return encoder(width, self.hidden, self.layers, self.heads, self.positions, self.dropout)
+            return self_attention(width, self.hidden, self.layers, self.heads, self.positions, self.dropout)
         make = both_ways if self.both else one_way
         return make(self.core, width, self.hidden, self.layers, dropout=self.dropout)
 
