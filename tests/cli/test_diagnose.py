@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from throughtime.cli.main import run
-from throughtime.models.translator import Translator
+from throughtime.data.pair_lengths import Lengths
+from throughtime.layers import packed
 from throughtime.recipes import Translate
 from throughtime.train import fit
 
@@ -17,9 +18,9 @@ QUICK = ("--widths", "1", "--alphas", "0")
 GOLDEN = Path(__file__).parents[1] / "golden" / "format-1"
 
 
-def short(translator, symbols):
+def short(lengths, symbols):
     """A limit, for what is hardly trained comes to no end."""
-    return 4 + symbols
+    return 3 + symbols
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def home(tmp_path_factory):
     (folder / "y").write_text("ba\nb\n")
     settings = {"unit": "character", "hidden": 4, "embedding": 4, "tokens": 120, "epochs": 1, "beam": 2, "seed": 3}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Translator, "limit", short)
+        patch.setattr(Lengths, "limit", short)
         list(fit(Translate(pairs=folder / "train.tsv", valid_pairs=folder / "test.tsv", **settings), folder / "run"))
     return folder
 
@@ -40,7 +41,7 @@ def home(tmp_path_factory):
 @pytest.fixture
 def ask(home, capsys, monkeypatch):
     monkeypatch.chdir(home)
-    monkeypatch.setattr(Translator, "limit", short)
+    monkeypatch.setattr(Lengths, "limit", short)
 
     def asked(*words):
         status = run(["diagnose", "run", *words])
@@ -49,10 +50,14 @@ def ask(home, capsys, monkeypatch):
     return asked
 
 
-def test_the_facts_add_up(ask):
+def test_the_facts_add_up_and_weights_are_laid_out_once(ask, monkeypatch):
+    laid_out, init = [], packed._Packed.__init__
+    monkeypatch.setattr(packed, "LARGE", 1)
+    monkeypatch.setattr(packed._Packed, "__init__", lambda self: (laid_out.append(self), init(self))[1])
     status, out, _ = ask("--pairs", "test.tsv", "--widths", "1,2", "--alphas", "0,1", "--json")
     facts = json.loads(out)
     assert (status, facts["items"], facts["beam"]) == (0, 4, 2)  # the two lines of one source are one item
+    assert len(laid_out) == 1
     assert [(one["alpha"], one["beam"]) for one in facts["table"]] == [(0.0, 1), (0.0, 2), (1.0, 1), (1.0, 2)]
     for one in [facts, *facts["table"]]:
         for by in ("errors", "errors_by_probability"):
@@ -122,7 +127,7 @@ def test_what_does_not_fit_is_one_line(ask, words, says):
 @pytest.mark.parametrize("command", ["evaluate", "diagnose"])
 def test_who_is_judged_by_pairs_is_asked_in_the_same_words(home, capsys, monkeypatch, command):
     monkeypatch.chdir(home)
-    monkeypatch.setattr(Translator, "limit", short)
+    monkeypatch.setattr(Lengths, "limit", short)
     (home / "bad.tsv").write_bytes(b"source\ttarget\na b\tba\nb\xff\tb\n")
     sizes = QUICK if command == "diagnose" else ()
     for words, says in [

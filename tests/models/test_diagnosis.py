@@ -152,6 +152,8 @@ def test_no_references_no_diagnosis():
     for references in ([], [[]]):
         with pytest.raises(ArgumentError, match="1 sources need as many lists of references, none of them empty"):
             diagnose(one, ["x"], references, Search())
+    with pytest.raises(ArgumentError, match="source 1 is empty, for which nothing is searched: leave it out"):
+        diagnose(one, ["x", " "], [["b b"], ["b"]], Search())
     nothing = diagnose(one, [], [], Search())
     assert (nothing.items, nothing.length, nothing.to_json()["search_share"]) == (0, None, None)
 

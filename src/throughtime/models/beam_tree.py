@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 
 import torch
 
-from throughtime.layers.rest import at_rest
 from throughtime.models.diagnosis import limit_of, plain
 from throughtime.models.translator import Search, Translator, padded
 from throughtime.padded import Padded
@@ -72,7 +71,7 @@ def beam_tree(translator: Translator, source: str, reference: str, search: Searc
     search, units = plain(search), translator.target_units
     read = translator.read(source)
     watched = _Watched(units.end)
-    with at_rest(translator.model):
+    with translator.ready():
         found = beam(
             translator.model,
             padded([read]),

@@ -85,7 +85,7 @@ def diagnose(
 
     A translation is wrong if it is none of its references. Of `search` the width, the ranking and the limits count.
 
-    Raises `ArgumentError` where a source has no reference, and as `translate` does.
+    Raises `ArgumentError` for a source that is empty or has no reference, and as `translate` does.
 
     Source: Germann et al. (2001), section 6, tell errors of the search from those of the model. The reference finds
     no more than a part of the search's: what it missed may be no reference either (Stahlberg and Byrne, 2019).
@@ -143,6 +143,9 @@ class _Forced:
     ) -> None:
         if len(sources) != len(references) or not all(map(len, references)):
             raise ArgumentError(f"{len(sources):,} sources need as many lists of references, none of them empty")
+        empty = next((item for item, source in enumerate(sources) if not source.strip()), None)
+        if empty is not None:
+            raise ArgumentError(f"source {empty} is empty, for which nothing is searched: leave it out")
         self.texts = references
         flat = [(item, text) for item, texts in enumerate(references) for text in texts]
         scored = translator.score([sources[item] for item, _ in flat], [text for _, text in flat], search)

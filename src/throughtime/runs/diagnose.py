@@ -184,11 +184,12 @@ def diagnose_run(run: Path, asked: Asked, wanted: Wanted, tell: Callable[[int, i
     widths, alphas = sorted(set(wanted.widths)), sorted(set(wanted.alphas))
     whole = len(widths) * len(alphas) + 1
     table = []
-    for one in sweep(translator, items.sources, items.references, search, widths=widths, alphas=alphas):
-        table.append(one)
-        tell(len(table), whole, f"beam {one.width}, alpha {one.alpha:g}")
-    main = next((one for one in table if (one.width, one.alpha) == (search.width, search.alpha)), None)
-    main = main or diagnose(translator, items.sources, items.references, search)
+    with translator.ready():
+        for one in sweep(translator, items.sources, items.references, search, widths=widths, alphas=alphas):
+            table.append(one)
+            tell(len(table), whole, f"beam {one.width}, alpha {one.alpha:g}")
+        main = next((one for one in table if (one.width, one.alpha) == (search.width, search.alpha)), None)
+        main = main or diagnose(translator, items.sources, items.references, search)
     tell(whole, whole, "")
     return Diagnosed(translator, items, search, main, tuple(table))
 
