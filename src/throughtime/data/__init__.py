@@ -1,1 +1,1 @@
-"""Data: reading texts, records, sentences and series; splits and inventories; units, lanes of chunks, corpora."""
+"""Data: reading texts, pairs, records, sentences and series; splits and inventories; units, batches, lanes, corpora."""

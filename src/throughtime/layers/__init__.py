@@ -1,4 +1,4 @@
-"""Layers: scan and the cores that are built on it."""
+"""Layers: scan, the cores that have the same call, and what looks at a source."""
 
 from throughtime.layers.attend import Attend, Memory
 from throughtime.layers.attentive import Attentive, AttentiveState, Seen

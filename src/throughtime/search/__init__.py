@@ -1,4 +1,12 @@
-"""Search: turning a model's steps into sequences."""
+"""Search: turning a model's steps into sequences. No model is known here but as a `Stepper`.
+
+beam         the best few go on; ranking says which are better than others of other lengths
+greedy       the likeliest symbol always; sample draws one
+exhaustive   all there are: the oracle
+forced       how likely what is given is
+ensemble     several models that speak together
+rules        what has to be kept to: lengths, words that never come, words that must
+"""
 
 from throughtime.search.beam import Beam, Candidates, beam
 from throughtime.search.ensemble import Ensemble
