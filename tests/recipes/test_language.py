@@ -93,6 +93,10 @@ def test_every_option_trains_speaks_and_scores(tiny, text, tmp_path, options):
         ({"objective": "masked", "core": "window"}, "objective masked needs a core that reads from both sides"),
         ({"objective": "masked", "unit": "word", "adaptive": [5]}, "adaptive is for --objective next"),
         ({"objective": "masked", "zoneout": 0.1}, "zoneout is for --objective next; got 0.1 and --objective masked"),
+        (
+            {"objective": "masked", "unit": "word", "vectors": "x", "frozen_updates": "all"},
+            "frozen_updates all is for --objective next: the mask is an embedding, and must learn",
+        ),
         ({"objective": "masked", "cell": "self-attention", "context": 9}, "context is for --objective next"),
         ({"objective": "masked", "tied": True}, "tied needs embedding = 2 hidden, of both directions; got 8 and 256"),
         ({"text": None}, "text does not fit"),

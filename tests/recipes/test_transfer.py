@@ -84,6 +84,21 @@ def test_the_embedding_begins_with_the_vectors_and_is_as_wide(recipe):
     assert others.std() < 0.4, "drawn like the vectors, not from N(0, 1)"
 
 
+def test_the_mask_begins_like_a_vector_and_learns_when_the_others_do(recipe, tmp_path):
+    settings = recipe(objective="masked", frozen_updates=2)
+    data, model = begun(settings)
+    begin = model.embedding.weight.detach()
+    assert begin.shape == (14, 6)
+    assert np.array_equal(begin[data.units.words.index("The")].numpy(), VECTORS[KNOWN.index("the")])
+    assert (begin[13] - 0.5).abs().max() < 1
+    for steps, learns in ((2, False), (4, True)):
+        trained(settings, tmp_path, steps)
+        kept = folder.read_tensors(course.last_checkpoint(tmp_path), "training.safetensors", 2**20)
+        changed = (kept["weights.embedding.weight"] != begin).any(1)
+        assert bool(changed[13]) == learns
+        assert bool(changed.any()) == learns
+
+
 def test_what_was_found_is_counted_noted_and_shown(recipe, vectors, tmp_path, capsys):
     progress = trained(recipe(frozen_updates=2), tmp_path / "run", 1)
     counted = "7 words found, 2 in lower case, 0 composed of their parts, 4 unknown and drawn anew"

@@ -60,6 +60,8 @@ def _check_masked(recipe: Language) -> None:
         raise ValueError("objective masked needs a core that reads from both sides; got --core window")
     if recipe.adaptive:
         raise ValueError("adaptive is for --objective next; got --objective masked")
+    if recipe.frozen_updates == "all":
+        raise ValueError("frozen_updates all is for --objective next: the mask is an embedding, and must learn")
     given = {"recurrent_dropout": recipe.recurrent_dropout, "zoneout": recipe.zoneout, "residual": recipe.residual}
     for name, value in given.items():
         if value:
