@@ -19,8 +19,9 @@ from throughtime.data.pair_lengths import Lengths
 from throughtime.heads import Softmax
 from throughtime.inspect import alignments
 from throughtime.models import translator as models
+from throughtime.models.sought import Search
 from throughtime.models.translation import Encoder, Reader, TranslationModel
-from throughtime.models.translator import Search, Translator
+from throughtime.models.translator import Translator
 from throughtime.recipes import Classify
 
 LINES = ["abc", "", "?b", "abcab", "  ", " bb "]

@@ -13,8 +13,9 @@ from throughtime.data.pair_lengths import Lengths
 from throughtime.errors import ArgumentError
 from throughtime.models.beam_tree import beam_tree
 from throughtime.models.diagnosis import diagnose, sweep
+from throughtime.models.sought import Search
 from throughtime.models.translation import TranslationModel
-from throughtime.models.translator import Search, Translator
+from throughtime.models.translator import Translator
 
 
 class Told(TranslationModel):

@@ -1,5 +1,6 @@
 """The translator: lines in, lines out, in their order, the same in any company."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -12,26 +13,29 @@ from throughtime.data.line_units import LineUnits
 from throughtime.data.pair_lengths import Lengths
 from throughtime.errors import ArgumentError, DataError
 from throughtime.heads import Softmax
+from throughtime.layers import packed
 from throughtime.models import translator as translators
+from throughtime.models.sought import Search
 from throughtime.models.translation import Encoder, Reader, TranslationModel
-from throughtime.models.translator import SOURCE_LIMIT, Search, Translator
+from throughtime.models.translator import SOURCE_LIMIT, Translator
 from throughtime.search import Sampling
 
 LINES = ["abc", "", "c", "abcabc", "?b", "  ", "bb", "a"]
 
 
-def translator(seed=0, *, letters="abc", spread=2.0, units=None):
+def translator(seed=0, *, letters="abc", spread=2.0, units=None, times=1):
     units = units or LineUnits.learn("character", [letters])
+    width, sees, says = 4 * times, 5 * times, 6 * times
     torch.manual_seed(seed)
-    core, inner = layers.Bidirectional(GRU(4, 5), GRU(4, 5)), layers.Recurrent(GRU(4, 6))
-    encoder = Encoder(Reader(nn.Embedding(len(units), 4)), core, layers.Bridge(core, inner))
-    decoder = layers.Attentive(inner, layers.Attend([layers.General(6, 10)]), hidden=6)
-    head = Softmax(6, len(units))
+    core, inner = layers.Bidirectional(GRU(width, sees), GRU(width, sees)), layers.Recurrent(GRU(width, says))
+    encoder = Encoder(Reader(nn.Embedding(len(units), width)), core, layers.Bridge(core, inner))
+    decoder = layers.Attentive(inner, layers.Attend([layers.General(says, 2 * sees)]), hidden=says)
+    head = Softmax(says, len(units))
     with torch.no_grad():
         for weight in head.parameters():
             weight.mul_(spread)
         head.bias[units.end] = -1.0
-    model = TranslationModel(encoder, Reader(nn.Embedding(len(units), 4)), decoder, head, end=units.end)
+    model = TranslationModel(encoder, Reader(nn.Embedding(len(units), width)), decoder, head, end=units.end)
     return Translator(model, units, units, lengths=Lengths(1.0, 4))
 
 
@@ -45,6 +49,20 @@ def test_lines_come_back_in_their_order_whatever_stands_beside_them(rows, width)
     assert [[best.ids for best in some] for some in found] == [[best.ids for best in some] for some in alone]
     assert [some[0].text for some in found][1] == ""
     assert found[5][0].finished
+
+
+def test_a_large_model_says_the_same_in_batches_of_1_and_7_and_64():
+    one, chance = translator(letters="abcdefgh", spread=10.0, times=57), random.Random(0)
+    assert sum(weight.numel() for weight in one.model.parameters()) > packed.LARGE
+    lines = ["".join(chance.choices("abcdefgh", k=chance.randint(1, 9))) for _ in range(64)]
+    with one.ready():
+        alone, seven, all_ = (one.translate(lines, Search(width=2, longest=5), rows=rows) for rows in (1, 7, 64))
+    said = [best.ids for (best,) in alone]
+    assert len(set(said)) > 20
+    for found in (seven, all_):
+        assert [best.ids for (best,) in found] == said
+        for (best,), (other,) in zip(found, alone, strict=True):
+            assert best.log_probability == pytest.approx(other.log_probability, abs=1e-4)
 
 
 def test_what_is_found_is_worth_what_forcing_it_says():

@@ -13,7 +13,8 @@ from throughtime.errors import ArgumentError, DataError, StorageError
 if TYPE_CHECKING:
     from throughtime.data.alignments import Alignment
     from throughtime.data.line_units import LineUnits
-    from throughtime.models.translator import Translation, Translator
+    from throughtime.models.sought import Translation
+    from throughtime.models.translator import Translator
 
 
 def check_files(options: Any) -> None:

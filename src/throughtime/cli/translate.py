@@ -19,7 +19,8 @@ from throughtime.cli.translate_checks import check
 from throughtime.errors import ArgumentError, printable
 
 if TYPE_CHECKING:
-    from throughtime.models.translator import Search, Translation, Translator
+    from throughtime.models.sought import Search, Translation
+    from throughtime.models.translator import Translator
 
 
 @dataclass

@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 import torch
 
 from throughtime.models.diagnosis import limit_of, plain
-from throughtime.models.translator import Search, Translator, padded
+from throughtime.models.sought import Search
+from throughtime.models.translator import Translator, padded
 from throughtime.padded import Padded
 from throughtime.search import Candidates, Rules, beam
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from throughtime.errors import ArgumentError
-from throughtime.models.translator import NOTHING, Search, Translation, Translator
+from throughtime.models.sought import NOTHING, Search, Translation
+from throughtime.models.translator import Translator
 
 Fault = Literal["search", "model", "tie", "unsayable"]
 By = Literal["score", "probability"]

@@ -1,10 +1,9 @@
 """Translator: a translation model together with its units, which makes and judges lines."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,74 +17,18 @@ from throughtime.data.units import Ids
 from throughtime.errors import ArgumentError, DataError
 from throughtime.layers.packed import packed
 from throughtime.layers.rest import at_rest
+from throughtime.models.sought import NOTHING, Search, Translation, rules_of
 from throughtime.models.translation import TranslationModel
 from throughtime.padded import Padded
-from throughtime.search import Beam, Ensemble, Hypothesis, Ranking, Rules, Sampling, Stepper, beam, rescored, sampled
+from throughtime.search import Ensemble, Hypothesis, Sampling, Stepper, beam, rescored, sampled
 from throughtime.tally import Tally
 
 SOURCE_LIMIT = 2**15  # symbols of a source that we are willing to read
-TARGET_LIMIT = 2**15  # symbols of a target that may be asked for
 WEIGHTS = 2**24  # of attention that we are willing to hold
 ROWS, SYMBOLS = 64, 2**14  # of a batch, at most: sources, and symbols with padding
 
 # The hypotheses of some sources, by their limits and by the places of their lines.
 Made = Callable[[Padded, list[int], list[int]], list[list[Hypothesis]]]
-
-
-@dataclass(frozen=True)
-class Search:
-    """How translations are searched for, in words.
-
-    `width`, `keep` (translations of a line), `alpha`, `form` and `coverage` (of the ranking), `groups` and `diversity`
-    are the beam's, as `throughtime.search` has them. No translation has fewer symbols than `shortest`; the search
-    gives up at `longest` (None: what targets in training were like, and what is asked for here besides). Words or
-    phrases of `forbidden` never come as words, though perhaps within longer ones; all of `required` do, perhaps as a
-    part of a longer word; and `prefix` is what translations begin with.
-    """
-
-    width: int = 5
-    keep: int = 1
-    alpha: float = 0.7
-    form: Literal["power", "wu"] = "power"
-    coverage: float = 0.0
-    groups: int = 1
-    diversity: float = 0.0
-    shortest: int = 0
-    longest: int | None = None
-    forbidden: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()
-    prefix: str = ""
-
-    def __post_init__(self) -> None:
-        _ = self.beam  # which checks its own numbers
-        if self.shortest < 0:
-            raise ArgumentError(f"shortest must be at least 0; got {self.shortest}")
-        if self.longest is not None and not 1 <= self.longest <= TARGET_LIMIT:
-            raise ArgumentError(f"longest must be in 1..{TARGET_LIMIT:,}; got {self.longest}")
-
-    @property
-    def ranking(self) -> Ranking:
-        """How hypotheses are compared."""
-        return Ranking(alpha=self.alpha, form=self.form, coverage=self.coverage)
-
-    @property
-    def beam(self) -> Beam:
-        """The settings of the beam."""
-        return Beam(self.width, self.keep, self.ranking, self.groups, self.diversity)
-
-
-@dataclass(frozen=True)
-class Translation:
-    """A line that was made of another."""
-
-    text: str
-    ids: tuple[int, ...]  # its symbols, without the end
-    log_probability: float  # nats, the end included
-    score: float  # by which it was ranked
-    finished: bool  # whether it ended by itself: neither where the search gave up nor where nothing is possible
-
-
-NOTHING = Translation("", (), -math.inf, -math.inf, False)  # where nothing is possible
 
 
 class Translator:
@@ -156,7 +99,7 @@ class Translator:
         Raises `DataError` for a line that is too long, `ArgumentError` for what does not go together.
         """
         search = search or self.search
-        stepper, (rules, prefix) = self._stepper(partners), self._rules(search)
+        stepper, (rules, prefix) = self._stepper(partners), rules_of(search, self.target_units)
 
         def searched(source: Padded, longest: list[int], _: list[int]) -> list[list[Hypothesis]]:
             prefixes = [prefix] * len(longest) if prefix else None
@@ -183,7 +126,7 @@ class Translator:
         What is drawn for a line depends on the seed and on its number (from 1 on, if `numbers` are not given) alone.
         """
         search = search or self.search
-        rules, prefix = self._rules(search)
+        rules, prefix = rules_of(search, self.target_units)
         numbers = range(1, len(lines) + 1) if numbers is None else numbers
 
         def drawn(source: Padded, longest: list[int], places: list[int]) -> list[list[Hypothesis]]:
@@ -231,31 +174,6 @@ class Translator:
             if (partner.source_units.to_json(), partner.target_units.to_json()) != ours:
                 raise ArgumentError("translators that work together have the same units: train them on the same pairs")
         return Ensemble([self.model, *(partner.model for partner in partners)]) if partners else self.model
-
-    def _rules(self, search: Search) -> tuple[Rules, list[int]]:
-        """What may be said, and how it begins.
-
-        Raises `ArgumentError` for words that the vocabulary lacks, and for what no translation of any line can keep to.
-        """
-        units = self.target_units
-        required = tuple(self._spelt(words, "required") for words in search.required)
-        for words in search.forbidden:
-            self._spelt(words, "forbidden")  # which refuses what could never be said
-        forbidden = tuple((" ".join(words.split()) or words).encode() for words in search.forbidden)
-        spelling = units.spelling if forbidden else None
-        rules = Rules(units.end, search.shortest, forbidden, required, spelling)
-        prefix = self._spelt(search.prefix, "prefix")[-1] if search.prefix else ()
-        rules.check(TARGET_LIMIT if search.longest is None else search.longest, prefix)
-        return rules, list(prefix)
-
-    def _spelt(self, words: str, what: str) -> list[tuple[int, ...]]:
-        """How words can be spelt in symbols: within a line, and at its begin where that is another way."""
-        spaced = [" " + words, words] if self.target_units.kind == "subword" else [words]
-        found = [tuple(self.target_units.encode(one).tolist()) for one in spaced]
-        if any(not ids or self.target_units.unknown in ids for ids in found):
-            kind = self.target_units.kind
-            raise ArgumentError(f"{what} {words!a:.80} has {kind}s that the vocabulary lacks, or none")
-        return list(dict.fromkeys(found))
 
     def score(self, sources: Sequence[str], targets: Sequence[str], search: Search | None = None) -> list[Translation]:
         """Given targets as if they had been found: their log-probabilities, by forced decoding, and their scores."""

@@ -22,8 +22,9 @@ from throughtime.recipes.translate_presets import PRESETS, PresetName, with_pres
 if TYPE_CHECKING:
     from throughtime.data.line_units import LineUnits
     from throughtime.data.pair_batches import PairBatches
+    from throughtime.models.sought import Search
     from throughtime.models.translation import TranslationModel
-    from throughtime.models.translator import Search, Translator
+    from throughtime.models.translator import Translator
     from throughtime.recipes.translate_data import TranslateData, TranslationScore
 
 Unit = Literal["subword", "character", "word", "byte"]
@@ -191,7 +192,7 @@ class Translate(Training):
 
     def search(self, *, width: int | None = None) -> Search:
         """How translations are searched for, unless something else is asked."""
-        from throughtime.models.translator import Search
+        from throughtime.models.sought import Search
 
         return Search(width=width or self.beam, alpha=self.alpha)
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from throughtime.data.pairs import Pairs
     from throughtime.models.diagnosis import Diagnosis, Fault, Verdict
-    from throughtime.models.translator import Search, Translator
+    from throughtime.models.sought import Search
+    from throughtime.models.translator import Translator
 
 MEANS: dict[Fault, str] = {
     "search": "the reference ranks higher, and was not found",
