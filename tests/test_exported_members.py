@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import throughtime
+from throughtime.recipes import APPLICATIONS
 
 HEAVY = ["torch", "numpy", "numba", "pydantic", "tyro", "rich"]
 ABSENT = "[name for name in ('torch', 'sklearn', 'polars', 'matplotlib') if name in sys.modules]"
@@ -28,6 +29,10 @@ def test_every_public_name_resolves_to_a_thing_of_that_name(name):
 def test_the_public_names_are_listed_once_and_in_order():
     assert dir(throughtime) == sorted(set(throughtime.__all__))
     assert len(set(throughtime.__all__)) == len(throughtime.__all__)
+
+
+def test_every_application_is_public():
+    assert {application.__name__ for application in APPLICATIONS} <= set(throughtime.__all__)
 
 
 def test_what_type_checkers_see_is_what_is_public():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from throughtime.layers import from_torch as from_torch
     from throughtime.layers import to_torch as to_torch
     from throughtime.layers.scan import scan as scan
+    from throughtime.models.sought import Search as Search
     from throughtime.padded import Padded as Padded
     from throughtime.recipes import Act as Act
     from throughtime.recipes import Classify as Classify
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from throughtime.recipes import Perceptron as Perceptron
     from throughtime.recipes import Sentences as Sentences
     from throughtime.recipes import Tag as Tag
+    from throughtime.recipes import Translate as Translate
     from throughtime.runs import load as load
     from throughtime.tally import Tally as Tally
     from throughtime.train import Progress as Progress
@@ -52,11 +54,13 @@ _HOMES = {
     "PlainLoopWarning": "kernels.run",
     "Progress": "train",
     "Recurrent": "layers",
+    "Search": "models.sought",
     "Sentences": "recipes",
     "Stack": "layers",
     "Tag": "recipes",
     "Tally": "tally",
     "ThroughtimeError": "errors",
+    "Translate": "recipes",
     "Window": "layers",
     "check_cell": "layers",
     "check_core": "layers",
