@@ -40,7 +40,9 @@ class Options:
     scores: Annotated[bool, tyro.conf.arg(help="before each text its score and log-probability, with tabs")] = False
     groups: Annotated[int, tyro.conf.arg(help="groups that the beam is divided into, kept apart by --diversity")] = 1
     diversity: Annotated[float, tyro.conf.arg(help="nats a symbol costs for each earlier group that took it")] = 0.0
-    longest: Annotated[int | None, tyro.conf.arg(help="symbols of a translation at which the search gives up")] = None
+    longest: Annotated[
+        int | None, tyro.conf.arg(help="symbols at which the search gives up (more than any target of such a line had)")
+    ] = None
     shortest: Annotated[int, tyro.conf.arg(help="symbols of a translation, at least")] = 0
     prefix: Annotated[str, tyro.conf.arg(help="what every translation begins with")] = ""
     forbid: Annotated[
