@@ -35,7 +35,7 @@ class Told(TranslationModel):
             chances[int(self.units.encode(word)[0]) if word else self.end] = chance
         return chances / chances.sum()
 
-    def start(self, source):
+    def start(self, source, *, counted=True):
         return self._after(torch.zeros(len(source.data), 0, dtype=torch.int64))
 
     def step(self, token, state):

@@ -14,7 +14,9 @@ from throughtime.data.pair_lengths import Lengths
 from throughtime.errors import ArgumentError, DataError
 from throughtime.heads import Softmax
 from throughtime.layers import packed
+from throughtime.layers.self_attention import CrossAttention
 from throughtime.models import translator as translators
+from throughtime.models.beam_tree import beam_tree
 from throughtime.models.sought import Search
 from throughtime.models.translation import Encoder, Reader, TranslationModel
 from throughtime.models.translator import SOURCE_LIMIT, Translator
@@ -259,6 +261,19 @@ def test_what_does_not_fit_a_translator_is_refused():
         one.translate("abc")
     with pytest.raises(ArgumentError, match="prefix 'zq' has characters that the vocabulary lacks"):
         one.translate([], Search(prefix="zq"))
+
+
+def test_what_is_looked_at_is_worked_out_for_a_penalty_alone(monkeypatch):
+    one = translator()
+    one.model.decoder = layers.TransformerDecoder(4, 6, 2, 2, memory=10)
+    found = [best.ids for (best,) in one.translate(LINES, Search(coverage=1e-9))]
+    monkeypatch.delattr(CrossAttention, "weighted")
+    assert [best.ids for (best,) in one.translate(LINES, partners=[one])] == found
+    one.sample(["abc"], Sampling(seed=1))
+    one.score(["abc"], ["b"])
+    assert beam_tree(one, "abc", "b", Search()).best
+    with pytest.raises(AttributeError, match="weighted"):
+        one.translate(["abc"], Search(coverage=0.1))
 
 
 def test_partners_are_trained_again_if_they_were():

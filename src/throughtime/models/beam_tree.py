@@ -74,7 +74,7 @@ def beam_tree(translator: Translator, source: str, reference: str, search: Searc
     watched = _Watched(units.end)
     with translator.ready():
         found = beam(
-            translator.model,
+            translator.stepper(search),
             padded([read]),
             rules=Rules(units.end, shortest=search.shortest),
             longest=[limit_of(translator, source, search)],
@@ -151,15 +151,15 @@ class _Watched:
 
 def _said(translator: Translator, source: Padded, tokens: Sequence[int], search: Search) -> list[Said]:
     """The symbols of a reference, each with what it would have on a beam."""
-    model, ranking, total = translator.model, search.ranking, 0.0
-    logs, state = model.start(source)
+    stepper, ranking, total = translator.stepper(search), search.ranking, 0.0
+    logs, state = stepper.start(source)
     said = []
     for time, token in enumerate(tokens):
         total += float(logs[0, token].double())
-        covered = ranking.coverage_of(model, state)
+        covered = ranking.coverage_of(stepper, state)
         coverage = 0.0 if covered is None else float(ranking.covering(covered)[0])
         score = float(ranking.scores(torch.tensor([total], dtype=torch.float64), time + 1, covered)[0])
         said.append(Said(token, total, score, coverage, -1))
         if time + 1 < len(tokens):
-            logs, state = model.step(torch.tensor([token], device=logs.device), state)
+            logs, state = stepper.step(torch.tensor([token], device=logs.device), state)
     return said

@@ -161,9 +161,12 @@ class TranslationModel(nn.Module):
         mixed = torch.where(torch.rand(drawn.shape, device=drawn.device) < self.feedback, drawn, read.data[:, 1:])
         return read.replace(torch.cat([read.data[:, :1], mixed], 1)).zeroed()
 
-    def start(self, source: Padded) -> tuple[Float[Tensor, "B V"], Any]:
-        """Reads sources (B S): log-probabilities of the first symbol of each target, and the state."""
-        state = self.decoder.begin(*self.encoder(self._placed(source)))
+    def start(self, source: Padded, *, counted: bool = True) -> tuple[Float[Tensor, "B V"], Any]:
+        """Reads sources (B S): log-probabilities of the first symbol of each target, and the state.
+
+        `counted` is whether `covered` will be asked for.
+        """
+        state = self.decoder.begin(*self.encoder(self._placed(source)), counted=counted)
         ends = torch.full((len(source.data),), self.end, device=self.head.bias.device)
         return self.step(ends, state)
 
@@ -184,3 +187,18 @@ class TranslationModel(nn.Module):
 
     def _placed(self, ids: Padded) -> Padded:
         return Padded(ids.data.to(self.head.bias.device), ids.lengths)
+
+
+class Uncounted:
+    """A translation model for a search that never asks what was `covered`, so that it need not be worked out."""
+
+    def __init__(self, model: TranslationModel) -> None:
+        self.model = model
+
+    def start(self, source: Padded) -> tuple[Float[Tensor, "B V"], Any]:
+        """As the model's."""
+        return self.model.start(source, counted=False)
+
+    def step(self, token: Int[Tensor, " B"], state: Any) -> tuple[Float[Tensor, "B V"], Any]:
+        """As the model's."""
+        return self.model.step(token, state)

@@ -18,7 +18,7 @@ from throughtime.errors import ArgumentError, DataError
 from throughtime.layers.packed import packed
 from throughtime.layers.rest import at_rest
 from throughtime.models.sought import NOTHING, Search, Translation, rules_of
-from throughtime.models.translation import TranslationModel
+from throughtime.models.translation import TranslationModel, Uncounted
 from throughtime.padded import Padded
 from throughtime.search import Ensemble, Hypothesis, Sampling, Stepper, beam, rescored, sampled
 from throughtime.tally import Tally
@@ -99,7 +99,7 @@ class Translator:
         Raises `DataError` for a line that is too long, `ArgumentError` for what does not go together.
         """
         search = search or self.search
-        stepper, (rules, prefix) = self._stepper(partners), rules_of(search, self.target_units)
+        stepper, (rules, prefix) = self.stepper(search, partners), rules_of(search, self.target_units)
 
         def searched(source: Padded, longest: list[int], _: list[int]) -> list[list[Hypothesis]]:
             prefixes = [prefix] * len(longest) if prefix else None
@@ -132,7 +132,7 @@ class Translator:
         def drawn(source: Padded, longest: list[int], places: list[int]) -> list[list[Hypothesis]]:
             prefixes, own = [prefix] * len(longest) if prefix else None, [numbers[place] for place in places]
             return sampled(
-                self.model,
+                Uncounted(self.model),
                 source,
                 rules=rules,
                 longest=longest,
@@ -167,17 +167,23 @@ class Translator:
         numbers = hypothesis.log_probability, hypothesis.score, hypothesis.finished
         return Translation(text, hypothesis.tokens, *numbers)
 
-    def _stepper(self, partners: Sequence["Translator"]) -> Stepper[Padded, Any]:
-        """This model, or the mean of several."""
+    def stepper(self, search: Search, partners: Sequence["Translator"] = ()) -> Stepper[Padded, Any]:
+        """What is searched: this model, or the mean of several; it tells what is covered if the search asks."""
+        self._check(partners)
+        models = [one.model if search.coverage else Uncounted(one.model) for one in (self, *partners)]
+        return Ensemble(models) if partners else models[0]
+
+    def _check(self, partners: Sequence["Translator"]) -> None:
+        """Refuses partners that have other units."""
         ours = self.source_units.to_json(), self.target_units.to_json()
         for partner in partners:
             if (partner.source_units.to_json(), partner.target_units.to_json()) != ours:
                 raise ArgumentError("translators that work together have the same units: train them on the same pairs")
-        return Ensemble([self.model, *(partner.model for partner in partners)]) if partners else self.model
 
     def score(self, sources: Sequence[str], targets: Sequence[str], search: Search | None = None) -> list[Translation]:
         """Given targets as if they had been found: their log-probabilities, by forced decoding, and their scores."""
-        ranking = (search or self.search).ranking
+        search = search or self.search
+        stepper, end = self.stepper(search), self.target_units.end
         if len(sources) != len(targets):
             raise ArgumentError(f"there are {len(sources):,} sources and {len(targets):,} targets: give one for each")
         read, wanted = [self.read(line) for line in sources], [self.target_units.encode(line) for line in targets]
@@ -185,7 +191,7 @@ class Translator:
         with self.ready():
             for places in _of_like_length(read, ROWS):
                 source, forced = padded([read[i] for i in places]), [wanted[i].tolist() for i in places]
-                found = rescored(self.model, source, forced, end=self.target_units.end, ranking=ranking)
+                found = rescored(stepper, source, forced, end=end, ranking=search.ranking)
                 for place, hypothesis in zip(places, found, strict=True):
                     scored[place] = replace(self.said(hypothesis), text=targets[place])
         return [one for one in scored if one is not None]
@@ -206,7 +212,7 @@ class Translator:
         Raises `DataError` for more weights than are held, `ArgumentError` where one of them cannot look.
         """
         read, said = self.read(source), np.asarray(target, np.int32)
-        self._stepper(partners)  # which refuses those with other units
+        self._check(partners)
         with self.ready(partners):
             weights = [_weights(one.model, read, said) for one in (self, *partners)]
         shown = torch.stack([one.mean(0, keepdim=True) for one in weights]).mean(0) if partners else weights[0]
