@@ -214,6 +214,9 @@ def test_doctor_tells_why_the_cache_is_not_used(place, says, capsys, monkeypatch
         ),
         (["generate"], "RUN"),
         (["generate", "{out}"], "out; make one with `throughtime train ... --out"),  # whatever the command is for
+        (["generate", "{text}"], "made.txt is a file, and a run is a folder: give the --out of `throughtime train`"),
+        (["generate", "{run}", "--length", "many"], "--length takes a whole number; got 'many'; see throughtime gen"),
+        (["generate", "{run}", "--top-p", "a'b"], "--top-p takes a number; got \"a'b\"; see"),
         (["generate", "{run}", "--length", "-1"], "--length must be at least 0"),
         (["generate", "{run}", "--temperature", "-1"], "temperature must be at least 0"),
         (["generate", "{run}", "--top-p", "1.5"], "top_p must be in (0, 1]"),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection
 from dataclasses import MISSING, Field, field, fields, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import tyro
 from pydantic import BaseModel
@@ -20,6 +20,7 @@ Phrase = Annotated[str, "a phrase"]  # of options that take several: it may have
 POSITIONAL = get_args(tyro.conf.Positional[str])[1]
 OPEN = bool | None  # of what is found out unless it is said: --header, --no-header
 RULE = re.compile(r"[─-]{4}")
+MISREAD = re.compile(r"error parsing (--[\w-]+): .*?(\[.*?\]|'.*')")  # an option, and its values as Python writes them
 
 
 def parse(options: type[T], words: list[str], command: str) -> T:
@@ -41,7 +42,8 @@ def parse(options: type[T], words: list[str], command: str) -> T:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             return tyro.cli(options, args=words, prog=program)
     except SystemExit:
-        raise ArgumentError(f"{_one_line(said.getvalue())}; see {program} --help") from None
+        told = _one_line(said.getvalue())
+        raise ArgumentError(f"{_misread(told, dict(_kinds(options))) or told}; see {program} --help") from None
 
 
 def recipe_options(
@@ -167,6 +169,35 @@ def _refuse_unknown(options: type[Any], words: list[str], program: str) -> None:
         name = word.split("=", 1)[0]
         if name.startswith("--") and name.replace("_", "-") not in known:
             raise ArgumentError(f"unknown option {name}; {nearest(name, known[1:])}; see {program} --help")
+
+
+def _misread(told: str, kinds: dict[str, Any]) -> str:
+    """What tyro says of a value that is of another type, in words; nothing if it says something else.
+
+    >>> _misread("error parsing --beam: no type matching {None}|INT ... from ['x']. Got ...", {"--beam": int | None})
+    "--beam takes a whole number; got 'x'"
+    """
+    found = MISREAD.match(told)
+    if found is None or found[1] not in kinds:
+        return ""
+    return f"{found[1]} takes {_wanted(kinds[found[1]])}; got {found[2].strip('[]')}"
+
+
+def _wanted(kind: Any) -> str:
+    """A type in words.
+
+    >>> _wanted(int | Literal["all"] | None), _wanted(tuple[float, ...])
+    ("a whole number or 'all'", 'one or more, each a number')
+    """
+    kind = _plain(kind)
+    if kind in (int, float):
+        return "a whole number" if kind is int else "a number"
+    if get_origin(kind) is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return f"one or more, each {_wanted(get_args(kind)[0])}"
+    parts = [part for part in get_args(kind) if part is not type(None)]
+    return " or ".join(map(_wanted, parts)) or "another value"
 
 
 def _one_line(box: str) -> str:

@@ -30,6 +30,8 @@ def find_whole(run: Path) -> Path:
     from throughtime import folder
     from throughtime.train import course
 
+    if run.is_file():
+        raise RunError(f"{run} is a file, and a run is a folder: give the --out of `throughtime train`")
     if not run.is_dir():
         raise RunError(f"no such run folder: {run}; make one with `throughtime train ... --out {run}`, or give another")
     if folder.is_whole(run):
