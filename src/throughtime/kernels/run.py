@@ -36,7 +36,7 @@ def swept(
     """
     if torch.compiler.is_compiling():
         return _in_graph(cell, inputs, state, reverse, resets)
-    if inputs.data.numel() == 0 or not _plain_tensors(inputs.data):
+    if inputs.data.numel() == 0 or not plain(inputs.data):
         return None
     batch, steps = inputs.data.shape[:2]
     anew: list[Tensor] = []
@@ -106,8 +106,8 @@ def _in_graph(cell: Any, inputs: Padded, state: S, reverse: bool, resets: Tensor
     return found[0], tree.map(lambda _: next(rest), state)
 
 
-def _plain_tensors(data: Tensor) -> bool:
-    """Whether nothing stands between us and the numbers: no transform, no tangent, no listener, no autocast."""
+def plain(data: Tensor) -> bool:
+    """Whether a sweep has such numbers and nothing stands between: no transform, tangent, listener or autocast."""
     if torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0:
         return False
     if torch._C._len_torch_dispatch_stack() > 0 or torch._C._is_tracing():

@@ -88,7 +88,7 @@ def forward(
     table.timed(("output", 0), output)
     for n, leaf in enumerate(z):
         table.timed(("z", n), leaf)
-    table.share(shared)
+    table.adopt(*laid_out(program, table.compiled, shared))
     finals = [torch.empty_like(leaf, memory_format=torch.contiguous_format) for leaf in state]
     for n, leaf in enumerate(state):
         table.hand(("state", n), leaf, finals[n], anew[n] if anew else leaf)
@@ -141,7 +141,7 @@ def backward(
     for n, grad in enumerate(z_grads):
         if grad is not None:
             table.timed(("z_grad", n), grad)
-    table.share(shared)
+    table.adopt(*laid_out(program, table.compiled, shared))
     for n, kind in plan.totals.items():
         table.total(n, shared[n].numel(), kind)
     first: list[Tensor | None] = [None] * len(state)
@@ -223,18 +223,10 @@ class Table:
             self.values[name, area] = tensor.data_ptr()
             self.alive.append(tensor)
 
-    def share(self, shared: Sequence[Tensor]) -> None:
-        """The tensors that all rows share; matrices are packed for the products that read them."""
-        for n in self.compiled.vectors:
-            vector = shared[n].detach().contiguous()
-            self.values["base", ("shared", n)] = vector.data_ptr()
-            self.alive.append(vector)
-        for which in self.compiled.products:
-            product = self.program.plan.products[which]
-            matrix = shared[product.shared].detach()
-            packed = pack(matrix.t() if product.turned else matrix, self.program.lanes)
-            self.values["weight", which] = packed.data_ptr()
-            self.alive.append(packed)
+    def adopt(self, values: dict[Word, int], alive: list[Tensor]) -> None:
+        """The tensors that all rows share, as `laid_out` gives them."""
+        self.values |= values
+        self.alive += alive
 
     def total(self, n: int, width: int, kind: str) -> None:
         """Room for a sum of its own for every row."""
@@ -262,10 +254,28 @@ class Table:
     def run(self, descending: bool) -> None:
         """Runs the kernel, on as many threads as the work is worth."""
         batch = len(self.rows.lengths)
-        work = self.compiled.work * batch * self.rows.steps
-        threads = 1 if work < PARALLEL else min(launch.threads(), batch)
+        threads = threads_for(self.compiled, batch, self.rows.steps)
         table = self.words(descending, threads)
         launch.run(self.compiled.address, table.buffer_info()[0], threads)
+
+
+def laid_out(program: Program, compiled: Compiled, shared: Sequence[Tensor]) -> tuple[dict[Word, int], list[Tensor]]:
+    """Addresses of the tensors that all rows share, matrices packed for their products; and what has to stay alive."""
+    values, alive = dict[Word, int](), list[Tensor]()
+    for n in compiled.vectors:
+        alive.append(shared[n].detach().contiguous())
+        values["base", ("shared", n)] = alive[-1].data_ptr()
+    for which in compiled.products:
+        product = program.plan.products[which]
+        matrix = shared[product.shared].detach()
+        alive.append(pack(matrix.t() if product.turned else matrix, program.lanes))
+        values["weight", which] = alive[-1].data_ptr()
+    return values, alive
+
+
+def threads_for(compiled: Compiled, rows: int, steps: int) -> int:
+    """As many threads as the work is worth."""
+    return 1 if compiled.work * rows * steps < PARALLEL else min(launch.threads(), rows)
 
 
 def unit_stride(tensor: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from throughtime.errors import ArgumentError
 from throughtime.layers.attend import Attend, Memory, whole_past
 from throughtime.layers.hard import Reinforced
 from throughtime.layers.scan import Core
+from throughtime.layers.steady import step
 from throughtime.layers.stream import Stream
 from throughtime.layers.where import Weights
 from throughtime.padded import Padded
@@ -215,7 +216,7 @@ class Attentive(nn.Module):
         """What one step gives (B' ...), and the state after it."""
         if state.fed is not None:
             x = torch.cat([x, state.fed], -1)
-        hidden, inner = self.core.step(x, state.inner)
+        hidden, inner = step(self.core, x, state.inner)
         state = state._replace(inner=inner, at=state.at + 1)
         if self.attend is None:
             return Seen(hidden, hidden, None), state

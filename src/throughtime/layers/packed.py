@@ -7,7 +7,7 @@ On many rows it is as fast as any, and goes on with them, so that a row comes ou
 
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from throughtime.kernels import build, launch, product
 from throughtime.kernels.vector import host_lanes
+from throughtime.layers.steady import steady
 
 LARGE = 2**21  # weights of a model, below which what is gained is lost by looking at every call of torch
 LEAST = 2**15  # numbers of a weight, below which torch's product is as fast
@@ -29,6 +30,8 @@ KINDS = {torch.float32: "float32", torch.float64: "float64"}
 @contextmanager
 def packed(model: nn.Module) -> Iterator[None]:
     """Products with parameters are fast on few rows in here, on the CPU and without gradients, if the model is large.
+
+    Steps of cores are compiled in here, as `steady` tells.
 
     A weight is packed when it is met first and when it was changed in place; behind autograd's back, through
     `weight.data`, it must not be changed in here. Inside of another one the outer one's weights are used.
@@ -43,10 +46,8 @@ def packed(model: nn.Module) -> Iterator[None]:
     """
     overrides: Any = torch.overrides
     small = sum(parameter.numel() for parameter in model.parameters()) < LARGE
-    if small or any(isinstance(mode, _Packed) for mode in overrides._get_current_function_mode_stack()):
-        yield
-        return
-    with _Packed():
+    inside = any(isinstance(mode, _Packed) for mode in overrides._get_current_function_mode_stack())
+    with steady(), nullcontext() if small or inside else _Packed():
         yield
 
 

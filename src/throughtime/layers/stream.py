@@ -50,8 +50,9 @@ class Stream(Generic[S]):
             raise ArgumentError("a stream is for a core in evaluation; call core.eval() first")
         self.core, self.batch = core, batch
         with torch.no_grad():
-            self._state = tree.map(torch.clone, core.initial(batch))  # whose leaves may be one tensor of zeros
+            self._state = tree.map(_own, core.initial(batch))  # whose leaves may be one tensor of zeros
         self._kind, self._device = _numbers_of(core, self._state)
+        self._leaves = [leaf for _, leaf in tree.leaves(self._state)]
         self._compiled = self._compile()
         if state is not None:
             self.state = state
@@ -60,7 +61,7 @@ class Stream(Generic[S]):
         if self._device.type != "cpu" or self._kind not in (torch.float32, torch.float64):
             return None  # and for a core without numbers of its own, which has no type to be compiled for
         try:
-            return CompiledStep(self.core, self._state, self.batch, self._kind)
+            return CompiledStep(self.core, self._state, self._kind)
         except UntraceableError as error:
             say_once(type(self.core), str(error))
             return None
@@ -68,12 +69,11 @@ class Stream(Generic[S]):
     @property
     def state(self) -> S:
         """The memory now: a value of its own, which later steps leave alone."""
-        return tree.map(torch.clone, self._state if self._compiled is None else self._compiled.state)
+        return tree.map(torch.clone, self._state)
 
     @state.setter
     def state(self, state: S) -> None:
-        held = self._state if self._compiled is None else self._compiled.state
-        ours, theirs = dict(tree.leaves(held, "state")), dict(tree.leaves(state, "state"))
+        ours, theirs = dict(tree.leaves(self._state, "state")), dict(tree.leaves(state, "state"))
         for name, leaf in ours.items():
             other = theirs.get(name)
             if other is None or other.shape != leaf.shape or other.dtype != leaf.dtype:
@@ -94,11 +94,15 @@ class Stream(Generic[S]):
                 f"this stream reads {(self.batch, self.core.width)} of {kind} on {device}"
             )
         if self._compiled is not None:
-            return self._compiled(x if x.is_contiguous() else x.contiguous())
+            return self._compiled(x if x.is_contiguous() else x.contiguous(), self._leaves, self._leaves)
         with torch.no_grad():
             y, state = self.core.step(x, self._state)
             self._state = tree.map(torch.clone, state)
         return y
+
+
+def _own(leaf: Tensor) -> Tensor:
+    return leaf.clone(memory_format=torch.contiguous_format)
 
 
 def _numbers_of(core: Any, state: Any) -> tuple[torch.dtype | None, torch.device]:
