@@ -203,7 +203,10 @@ def test_doctor_tells_why_the_cache_is_not_used(place, says, capsys, monkeypatch
         (["train", "language", "--text", "{text}", "--otu", "x"], "unknown option --otu; did you mean '--out'?"),
         (["train", "language", "--text", "{text}", "--out", "{out}", "--hidden", "0"], "hidden does not fit"),
         (["train", "language", "--text", "{text}", "--out", "{out}", "--hidden", "big"], "--hidden"),
-        (["train", "language", "--text", "{text}", "--out", "{out}", "--cell", "lsmt"], "invalid choice 'lsmt'"),
+        (
+            ["train", "language", "--text", "{text}", "--out", "{out}", "--cell", "lsmt"],
+            "invalid choice 'lsmt' for --cell; did you mean 'lstm'?",
+        ),
         (["train", "language", "--text", "{out}", "--out", "{out}"], "no such file"),
         (["train", "language", "--text", "{run}", "--out", "{out}"], "is a folder"),
         (["train", "language", "--text", "{text}", "--out", "/dev/null/x"], "cannot write /dev/null/x"),
@@ -216,7 +219,7 @@ def test_doctor_tells_why_the_cache_is_not_used(place, says, capsys, monkeypatch
         (["generate", "{out}"], "out; make one with `throughtime train ... --out"),  # whatever the command is for
         (["generate", "{text}"], "made.txt is a file, and a run is a folder: give the --out of `throughtime train`"),
         (["generate", "{run}", "--length", "many"], "--length takes a whole number; got 'many'; see throughtime gen"),
-        (["generate", "{run}", "--top-p", "a'b"], "--top-p takes a number; got \"a'b\"; see"),
+        (["generate", "{run}", "--top-p", "a'b"], '--top-p takes a number; got "a\'b"; see'),
         (["generate", "{run}", "--length", "-1"], "--length must be at least 0"),
         (["generate", "{run}", "--temperature", "-1"], "temperature must be at least 0"),
         (["generate", "{run}", "--top-p", "1.5"], "top_p must be in (0, 1]"),

@@ -26,7 +26,9 @@ class ListOptions:
 class GetOptions:
     """Fetches a corpus, checks it, and prints where its files lie."""
 
-    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME", help="one that `throughtime data list` tells")]
+    name: Annotated[
+        tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME", help="one that `throughtime data list` tells")
+    ]
     out: Annotated[Path, tyro.conf.arg(help="the folder to put the files into")] = Path("data")
     json: Annotated[bool, tyro.conf.arg(help="print one JSON object")] = False
 
@@ -35,7 +37,9 @@ class GetOptions:
 class MakeOptions:
     """Makes a small set of data, the same on any machine, and prints where its files lie."""
 
-    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME", help="one that `throughtime data list` tells")]
+    name: Annotated[
+        tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME", help="one that `throughtime data list` tells")
+    ]
     out: Annotated[Path | None, tyro.conf.arg(help="the folder to put the files into (data, or data/NAME)")] = None
     json: Annotated[bool, tyro.conf.arg(help="print one JSON object")] = False
 

@@ -22,6 +22,8 @@ OPEN = bool | None  # of what is found out unless it is said: --header, --no-hea
 RULE = re.compile(r"[─-]{4}")
 MISREAD = re.compile(r"error parsing (--[\w-]+): .*?(\[.*?\]|'.*')")  # an option, and its values as Python writes them
 
+CHOICE = re.compile(r"invalid choice '(.*?)' for argument '(--[\w-]+)'")
+
 
 def parse(options: type[T], words: list[str], command: str) -> T:
     """The options that the words on the command line say.
@@ -172,15 +174,27 @@ def _refuse_unknown(options: type[Any], words: list[str], program: str) -> None:
 
 
 def _misread(told: str, kinds: dict[str, Any]) -> str:
-    """What tyro says of a value that is of another type, in words; nothing if it says something else.
+    """What tyro says of a value that does not fit the type, in words; nothing if it says something else.
 
     >>> _misread("error parsing --beam: no type matching {None}|INT ... from ['x']. Got ...", {"--beam": int | None})
     "--beam takes a whole number; got 'x'"
     """
-    found = MISREAD.match(told)
-    if found is None or found[1] not in kinds:
-        return ""
-    return f"{found[1]} takes {_wanted(kinds[found[1]])}; got {found[2].strip('[]')}"
+    if (found := MISREAD.match(told)) and found[1] in kinds:
+        return f"{found[1]} takes {_wanted(kinds[found[1]])}; got {found[2].strip('[]')}"
+    if (found := CHOICE.match(told)) and found[2] in kinds:
+        return f"invalid choice {found[1]!r} for {found[2]}; {nearest(found[1], _choices(kinds[found[2]]))}"
+    return ""
+
+
+def _choices(kind: Any) -> list[str]:
+    """The words that a type allows, in their order.
+
+    >>> _choices(tuple[Literal["a", "b"], ...]), _choices(Literal["none"] | int)
+    (['a', 'b'], ['none'])
+    """
+    if get_origin(kind) is Literal:
+        return [str(choice) for choice in get_args(kind)]
+    return [choice for part in get_args(kind) for choice in _choices(part)]
 
 
 def _wanted(kind: Any) -> str:
