@@ -112,8 +112,11 @@ class Attend(nn.Module):
             keys = keys.repeat_interleave(rows // max(1, sources), 0)  # each row has seen other places
             keys = keys + covered[..., None] * self.covering
         queries = queries.reshape(len(keys), rows // max(1, len(keys)) * queries.shape[1], queries.shape[2])
-        parts = torch.split(keys, [score.keys for score in self._each()], -1)
-        return torch.stack([score(queries, part) for score, part in zip(self._each(), parts, strict=True)], 2)
+        scores = self._each()
+        if self.heads == 1:
+            return scores[0](queries, keys)[:, :, None]
+        parts = torch.split(keys, [score.keys for score in scores], -1)
+        return torch.stack([score(queries, part) for score, part in zip(scores, parts, strict=True)], 2)
 
     def _each(self) -> list[Score]:
         return cast(list[Score], list(self.scores))

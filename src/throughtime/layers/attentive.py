@@ -23,7 +23,7 @@ class AttentiveState(NamedTuple):
     inner: Any  # the core's
     fed: Tensor | None  # B' H   the last output, where it is fed to the next step
     at: Tensor  # B'             steps so far
-    covered: Tensor | None  # B' S   the sum of the weights so far, the mean over heads, where there is attention
+    covered: Tensor | None  # B' S   the sum of the weights so far, the mean over heads, where it is counted
     memory: tree.Shared  # of a Memory with a row for each source
 
 
@@ -85,7 +85,7 @@ class Attentive(nn.Module):
     def begin(self, outputs: Padded, inner: Any, *, counted: bool = True) -> AttentiveState:
         """The state before the first step, over an encoder's outputs (B S W), with that of the core (B' rows).
 
-        What is looked at is counted in any case: its weights are worked out.
+        Where it is not `counted`, and no step asks for it, what was `covered` is not added up.
         """
         device = outputs.data.device
         rows = next((len(leaf) for _, leaf in tree.leaves(inner)), len(outputs.data))
@@ -93,7 +93,8 @@ class Attentive(nn.Module):
         if self.attend is None:
             return AttentiveState(inner, None, at, None, tree.Shared(None))
         fed = outputs.data.new_zeros(rows, self.hidden) if self.feeding else None
-        covered = outputs.data.new_zeros(rows, outputs.steps)
+        asked = counted or self.attend.covering is not None
+        covered = outputs.data.new_zeros(rows, outputs.steps) if asked else None
         return AttentiveState(inner, fed, at, covered, tree.Shared(self.attend.memory(outputs)))
 
     def covered(self, state: AttentiveState) -> Float[Tensor, "rows S"]:
@@ -101,8 +102,9 @@ class Attentive(nn.Module):
 
         It is one past a length: what is not there wants no more looking at.
         """
-        covered = _so_far(state)
-        return covered if self.attend is None else whole_past(covered, state.memory.content.mask)
+        if state.covered is None:
+            return state.at.new_zeros(len(state.at), 0).float()
+        return whole_past(state.covered, state.memory.content.mask)
 
     def forward(
         self, inputs: Padded, state: AttentiveState | None = None, resets: Tensor | None = None
@@ -178,20 +180,20 @@ class Attentive(nn.Module):
         at = state.at + inputs.lengths.to(state.at.device)
         return Seen(outputs, queries.data, weights), state._replace(at=at)
 
-    def _look(self, queries: Padded, state: AttentiveState) -> tuple[Tensor, Weights, Tensor]:
+    def _look(self, queries: Padded, state: AttentiveState) -> tuple[Tensor, Weights, Tensor | None]:
         """Contexts and weights of all queries, and what is covered after them."""
         assert self.attend is not None
         memory: Memory = state.memory.content
-        covered = _so_far(state)
-        if self.attend.covering is None or not queries.steps:
+        covered = state.covered
+        if self.attend.covering is None or covered is None or not queries.steps:
             contexts, weights = self.attend.look(queries.data, memory, state.at, covered)
             used = queries.replace(weights.used).zeroed().data
-            return contexts, Weights(used, weights.chances), covered + used.mean(2).sum(1)
+            return contexts, Weights(used, weights.chances), None if covered is None else covered + _mean(used).sum(1)
         parts = []
         for t, alive in enumerate(queries.mask.to(covered).unbind(1)):
             context, weights = self.attend.look(queries.data[:, t : t + 1], memory, state.at + t, covered)
             used = weights.used * alive[:, None, None, None]
-            covered = covered + used.mean(2)[:, 0]
+            covered = covered + _mean(used)[:, 0]
             parts.append((context[:, 0], Weights(used[:, 0], weights.chances[:, 0])))
         return *tree.stack(parts, 1), covered
 
@@ -220,10 +222,10 @@ class Attentive(nn.Module):
         state = state._replace(inner=inner, at=state.at + 1)
         if self.attend is None:
             return Seen(hidden, hidden, None), state
-        covered = _so_far(state)
-        contexts, weights = self.attend.look(hidden[:, None], state.memory.content, state.at - 1, covered)
+        contexts, weights = self.attend.look(hidden[:, None], state.memory.content, state.at - 1, state.covered)
         output = self._joined(hidden, contexts[:, 0])
-        state = state._replace(fed=output if self.feeding else None, covered=covered + weights.used.mean(2)[:, 0])
+        covered = None if state.covered is None else state.covered + _mean(weights.used)[:, 0]
+        state = state._replace(fed=output if self.feeding else None, covered=covered)
         return Seen(output, hidden, Weights(weights.used[:, 0], weights.chances[:, 0])), state
 
     def _joined(self, hidden: Tensor, contexts: Tensor) -> Tensor:
@@ -243,9 +245,9 @@ def _of_length(part: Tensor, steps: int) -> Tensor:
     return torch.cat([part[:, :steps], missing], 1)
 
 
-def _so_far(state: AttentiveState) -> Tensor:
-    """The sum of the weights so far (B' S); of no places where there is no attention."""
-    return state.at.new_zeros(len(state.at), 0).float() if state.covered is None else state.covered
+def _mean(used: Tensor) -> Tensor:
+    """The mean over the heads of weights B' T N S."""
+    return used[:, :, 0] if used.shape[2] == 1 else used.mean(2)
 
 
 def _check(core: Core[Any], attend: Attend | None, feeding: bool, hidden: int) -> None:

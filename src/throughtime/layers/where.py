@@ -35,8 +35,9 @@ def softened(scores: Float[Tensor, "B T N S"], among: Bool[Tensor, "..."]) -> Fl
     >>> softened(torch.zeros(1, 1, 1, 3), torch.tensor([True, True, False])).tolist()
     [[[[0.5, 0.5, 0.0]]]]
     """
-    scores = scores.masked_fill(~among, torch.finfo(scores.dtype).min)
-    return torch.softmax(scores, -1).masked_fill(~among, 0.0)
+    elsewhere = ~among
+    scores = scores.masked_fill(elsewhere, torch.finfo(scores.dtype).min)
+    return torch.softmax(scores, -1).masked_fill(elsewhere, 0.0)
 
 
 class Global(nn.Module):
