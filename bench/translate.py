@@ -43,7 +43,7 @@ from throughtime.layers.attend import Attend
 from throughtime.layers.attentive import Attentive
 from throughtime.layers.packed import packed
 from throughtime.layers.scores import General
-from throughtime.models.translation import Encoder, Reader, TranslationModel
+from throughtime.models.translation import Encoder, Reader, TranslationModel, Uncounted
 from throughtime.padded import Padded
 from throughtime.search import Beam, Rules, beam, greedy
 
@@ -180,18 +180,18 @@ def alone(parts: Sequence[Sentences]) -> list[Sentences]:
 
 def decoding(model: TranslationModel, peer: Peer, parts: Sequence[Sentences]) -> dict[str, dict[str, Call]]:
     """Greedy and beam, by both, and the beam of ours one by one; each gives how many tokens it made, ends counted."""
-    rules, settings = Rules(end=model.end), Beam(width=BEAM)
+    rules, settings, stepper = Rules(end=model.end), Beam(width=BEAM), Uncounted(model)
     model.eval()
     peer.eval()
 
     def ours_greedy() -> list[Sequence[int]]:
         with packed(model):
-            found = [greedy(model, part.source, rules=rules, longest=part.longest) for part in parts]
+            found = [greedy(stepper, part.source, rules=rules, longest=part.longest) for part in parts]
         return [one.tokens for batch in found for one in batch]
 
     def ours_beam(some: Sequence[Sentences]) -> list[Sequence[int]]:
         with packed(model):
-            found = [beam(model, one.source, rules=rules, longest=one.longest, settings=settings) for one in some]
+            found = [beam(stepper, one.source, rules=rules, longest=one.longest, settings=settings) for one in some]
         return [best[0].tokens for batch in found for best in batch]
 
     def theirs(some: Sequence[Sentences], search: Callable[..., list[list[int]]], **more: Any) -> list[Sequence[int]]:
