@@ -163,7 +163,7 @@ REFUSED = {
     "rare words": (
         lambda: learn_units("word", "a b", minimum_count=2),
         DataError,
-        "no words are left: 2 seen, none of them 2 times",
+        "no words are left: 2 seen, none of them 2 times; give more text, or a lower --minimum-count",
     ),
     "few subwords": (
         lambda: learn_units("subword", "abc", maximum_vocab=256),

@@ -101,7 +101,10 @@ class Lexicon:
                 seen[affix] += count
         kept = _frequent(words, minimum_count)[:maximum_vocab]
         if not kept:
-            raise DataError(f"no words are left: {len(words):,} seen, none of them {minimum_count} times")
+            raise DataError(
+                f"no words are left: {len(words):,} seen, none of them {minimum_count} times; give more sentences, or a "
+                "lower --minimum-count"
+            )
         if len(kept) > VOCAB_LIMIT:
             raise DataError(
                 f"the vocabulary has {len(kept):,} words, over the limit of {VOCAB_LIMIT:,}: cut it with "

@@ -266,7 +266,10 @@ def _frequent(counts: Counter[str], things: str, minimum_count: int, maximum_voc
     """The things seen often enough, the most frequent first, ties in alphabetical order."""
     kept = sorted((name for name, n in counts.items() if n >= minimum_count), key=lambda k: (-counts[k], k))
     if not kept:
-        raise DataError(f"no {things} are left: {len(counts)} seen, none of them {minimum_count} times")
+        fewer = ", or a lower --minimum-count" if minimum_count > 1 else ""
+        raise DataError(
+            f"no {things} are left: {len(counts)} seen, none of them {minimum_count} times; give more text{fewer}"
+        )
     if maximum_vocab is None and len(kept) > VOCAB_LIMIT:
         raise DataError(
             f"the vocabulary has {len(kept):,} {things}, over the limit of {VOCAB_LIMIT:,}: cut it with "

@@ -92,7 +92,9 @@ class AdaptiveSoftmax(nn.Module):
     def __init__(self, hidden: int, vocab: int, *, cutoffs: Sequence[int]) -> None:
         super().__init__()
         if not cutoffs or sorted(set(cutoffs)) != list(cutoffs) or not 0 < cutoffs[0] <= cutoffs[-1] < vocab:
-            raise ArgumentError(f"cutoffs must rise within 1..{vocab - 1}; got {list(cutoffs)}")
+            raise ArgumentError(
+                f"cutoffs (adaptive), the ids at which bands begin, must rise within 1..{vocab - 1}; got {list(cutoffs)}"
+            )
         if hidden < 4 ** len(cutoffs):
             raise ArgumentError(
                 f"{len(cutoffs)} cutoffs need features of width {4 ** len(cutoffs)} at least; got {hidden}"
