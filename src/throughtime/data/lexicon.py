@@ -102,8 +102,8 @@ class Lexicon:
         kept = _frequent(words, minimum_count)[:maximum_vocab]
         if not kept:
             raise DataError(
-                f"no words are left: {len(words):,} seen, none of them {minimum_count} times; give more sentences, or a "
-                "lower --minimum-count"
+                f"no words are left: {len(words):,} seen, none of them {minimum_count} times; give more sentences, or "
+                "a lower --minimum-count"
             )
         if len(kept) > VOCAB_LIMIT:
             raise DataError(

@@ -93,7 +93,7 @@ class AdaptiveSoftmax(nn.Module):
         super().__init__()
         if not cutoffs or sorted(set(cutoffs)) != list(cutoffs) or not 0 < cutoffs[0] <= cutoffs[-1] < vocab:
             raise ArgumentError(
-                f"cutoffs (adaptive), the ids at which bands begin, must rise within 1..{vocab - 1}; got {list(cutoffs)}"
+                f"cutoffs, the ids at which adaptive bands begin, must rise within 1..{vocab - 1}; got {list(cutoffs)}"
             )
         if hidden < 4 ** len(cutoffs):
             raise ArgumentError(
