@@ -9,7 +9,7 @@ from throughtime.inspect import scripts
 from throughtime.inspect.beam_chart import BESIDE, PRUNED, ROWS, STEPS, Place, chart_of, verdict
 from throughtime.inspect.beam_tree import draw_beam_tree
 from throughtime.inspect.pictures import Fonts
-from throughtime.models.beam_tree import BeamTree, Branch, Said
+from throughtime.models.beam_tree import BeamTree, Branch, Scored
 
 NAMES = {0: "<eos>", 1: "ein", 2: "der", 3: "Hund", 4: "犬", 5: "$x_1$", 6: "\u200b\x07"}
 
@@ -39,7 +39,7 @@ def tree_of(fell=1, how="pruned", **changes):
     )
     said = [(2, -1.0, 1), (3, -1.4, 6), (0, -1.45, -1)]
     reference = tuple(
-        scored(Said, time, log, token=token, branch=place) for time, (token, log, place) in enumerate(said)
+        scored(Scored, time, log, token=token, branch=place) for time, (token, log, place) in enumerate(said)
     )
     settings = {"width": 2, "alpha": 1.0, "branches": branches, "best": (0, 3, 7), "reference": reference}
     texts = ("a dog", "ein Hund", "der Hund")
@@ -59,7 +59,7 @@ def long_tree(steps, width, fell):
         rows = list(range(start, start + width))
     places = [time * (width + 5) + 1 for time in range(steps)]
     reference = tuple(
-        scored(Said, time, -float(time), token=branches[place].token, branch=place if time < fell else -1)
+        scored(Scored, time, -float(time), token=branches[place].token, branch=place if time < fell else -1)
         for time, place in enumerate(places)
     )
     best = tuple(time * (width + 5) for time in range(steps))
@@ -98,7 +98,7 @@ def test_a_reference_that_was_found_is_one_way_with_the_translation():
         None,
         None,
         reference=tuple(
-            scored(Said, time, log, token=token, branch=place)
+            scored(Scored, time, log, token=token, branch=place)
             for time, (token, log, place) in enumerate([(1, -0.5, 0), (3, -0.7, 3), (0, -0.8, 7)])
         ),
     )
@@ -115,7 +115,7 @@ def test_a_reference_that_was_found_is_one_way_with_the_translation():
         ({}, "At its end it has log P −1.45, score −0.48, no higher than the translation's −0.27: the model's fault"),
         ({"how": "stopped"}, "The search had ended at symbol 2, where the reference was still to go on. At its end"),
         (
-            {"best": (0, 4, 8), "reference": (*tree_of().reference[:2], Said(0, -1.41, -0.3, 0.0, -1))},
+            {"best": (0, 4, 8), "reference": (*tree_of().reference[:2], Scored(0, -1.41, -0.3, 0.0, -1))},
             "score −0.30, higher than the translation's −0.43: the search's fault",
         ),
         ({"fell": None, "how": None}, "The reference ended on the beam .* ranks below the translation: the model's"),

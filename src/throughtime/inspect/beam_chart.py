@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from throughtime.models.beam_tree import BeamTree, Branch, Said
+from throughtime.models.beam_tree import BeamTree, Branch, Scored
 
 Kind = Literal["kept", "pruned", "translation", "reference", "both"]
 ROWS, PRUNED = 10, 3  # of a step that are drawn, at most: kept ones, and the best of those pruned
@@ -130,7 +130,7 @@ def _beside(tree: BeamTree, where: dict[int, Place], times: range) -> dict[Place
     return boxes
 
 
-def _numbers(one: Branch | Said) -> str:
+def _numbers(one: Branch | Scored) -> str:
     """Log P, the score, and what coverage takes from it."""
     said = f"{_signed(one.log_probability)}  {_signed(one.score)}"
     return f"{said}  c{_signed(one.coverage)}" if one.coverage else said

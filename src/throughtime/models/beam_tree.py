@@ -28,7 +28,7 @@ class Branch(NamedTuple):
     ended: bool
 
 
-class Said(NamedTuple):
+class Scored(NamedTuple):
     """A symbol of a reference, scored as if it had been found."""
 
     token: int
@@ -50,7 +50,7 @@ class BeamTree:
     alpha: float
     branches: tuple[Branch, ...]
     best: tuple[int, ...]  # the places of the branches that made the translation, its end included
-    reference: tuple[Said, ...]  # its end included
+    reference: tuple[Scored, ...]  # its end included
     fell: int | None  # from 0; None where the reference ended on the beam
     how: Fall | None
     names: dict[int, str]  # of the tokens, for people
@@ -81,7 +81,7 @@ def beam_tree(translator: Translator, source: str, reference: str, search: Searc
             settings=search.beam,
             watch=watched,
         )
-        said = _said(translator, padded([read]), [*units.encode(reference).tolist(), units.end], search)
+        said = _scored(translator, padded([read]), [*units.encode(reference).tolist(), units.end], search)
     wanted = [(*hypotheses[0].tokens, units.end) for hypotheses in found if hypotheses]
     followed = watched.follow([one.token for one in said])
     fell = next((time for time, place in enumerate(followed) if not watched.kept(place)), None)
@@ -149,7 +149,7 @@ class _Watched:
         return not any(one.kept for one in going) and ahead < width
 
 
-def _said(translator: Translator, source: Padded, tokens: Sequence[int], search: Search) -> list[Said]:
+def _scored(translator: Translator, source: Padded, tokens: Sequence[int], search: Search) -> list[Scored]:
     """The symbols of a reference, each with what it would have on a beam."""
     stepper, ranking, total = translator.stepper(search), search.ranking, 0.0
     logs, state = stepper.start(source)
@@ -159,7 +159,7 @@ def _said(translator: Translator, source: Padded, tokens: Sequence[int], search:
         covered = ranking.coverage_of(stepper, state)
         coverage = 0.0 if covered is None else float(ranking.covering(covered)[0])
         score = float(ranking.scores(torch.tensor([total], dtype=torch.float64), time + 1, covered)[0])
-        said.append(Said(token, total, score, coverage, -1))
+        said.append(Scored(token, total, score, coverage, -1))
         if time + 1 < len(tokens):
             logs, state = stepper.step(torch.tensor([token], device=logs.device), state)
     return said
