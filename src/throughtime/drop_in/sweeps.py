@@ -9,6 +9,7 @@ from torch import nn
 
 from throughtime import cells
 from throughtime.drop_in.projected import ProjectedLSTM
+from throughtime.layers.blank import blank
 
 Recurrence = nn.RNN | nn.LSTM | nn.GRU
 
@@ -64,7 +65,7 @@ def _new_sweeps(sizes: Sizes) -> Iterator[Sweep]:
     for layer in range(sizes.layers):
         width = sizes.units[0] * sizes.directions if layer else sizes.width
         for reverse in (False, True)[: sizes.directions]:
-            with torch.device("meta"):  # no memory and no random numbers for weights that the module's will replace
+            with blank():  # the weights will be the module's
                 cell = _cell(sizes, width)
             end = f"_l{layer}" + ("_reverse" if reverse else "")
             named = cell.named_parameters()

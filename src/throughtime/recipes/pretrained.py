@@ -127,16 +127,18 @@ def begun(path: Path, kept: Path | None, unit: str, asked: Mapping[str, Any], mo
 
 
 def _taken(path: Path) -> Pretrained:
-    home = _found(path)
     from throughtime import folder
+    from throughtime.train import course
 
+    home = _found(path)
     folder.check_files(home)
     recipe = _masked(home, path)
     units = _units(home)
     if units.kind != recipe.unit:
         raise RunError(f"the vocabulary in {home} is of {units.kind}s, and its recipe is of {recipe.unit}s")
     facts = PretrainedFacts(pretrained=f"{path} ({recipe.made_of})", pretrained_sha256=_identity(home))
-    return Pretrained(facts, settings_of(recipe), units, _weights(home, recipe, len(units)))
+    weights = course.read_weights(lambda: recipe.model_of(len(units)), home)
+    return Pretrained(facts, settings_of(recipe), units, weights)
 
 
 def settings_of(recipe: Language) -> dict[str, Any]:
@@ -179,21 +181,6 @@ def _units(home: Path) -> Units:
     from throughtime.data.units import units_from_json
 
     return units_from_json(read_json(home, "vocabulary.json", TEXT_LIMIT))
-
-
-def _weights(home: Path, recipe: Language, vocab: int) -> dict[str, Tensor]:
-    """The weights of a run, whose shapes are looked at before memory is taken for them."""
-    import torch
-
-    from throughtime.folder import read_tensors
-    from throughtime.train import course
-
-    with torch.device("meta"):
-        empty = recipe.model_of(vocab)
-    limit = sum(parameter.nbytes for parameter in empty.parameters()) + course.HEADER_BYTES
-    weights = read_tensors(home, course.WEIGHTS, limit)
-    course.check_weights(empty, weights, home)
-    return weights
 
 
 def _identity(home: Path) -> str:

@@ -79,16 +79,9 @@ def units_of(home: Path, kind: str) -> Units:
 
 def filled(make: Callable[[], M], home: Path) -> M:
     """A model with the weights of a folder, whose shapes are looked at before memory is taken for them."""
-    import torch
-
-    from throughtime import folder
     from throughtime.train import course
 
-    with torch.device("meta"):
-        empty = make()
-        limit = sum(parameter.nbytes for parameter in empty.parameters()) + course.HEADER_BYTES
-    weights = folder.read_tensors(home, course.WEIGHTS, limit)
-    course.check_weights(empty, weights, home)
+    weights = course.read_weights(make, home)
     model = make()
     course.restore_weights(model, weights, home)
     return model.eval()

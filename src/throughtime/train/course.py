@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from throughtime import folder as folders
 from throughtime import tree
 from throughtime.errors import RunError
 from throughtime.folder import Count
+from throughtime.layers.blank import blank
 from throughtime.tally import Tally
 from throughtime.train.descend import Batches, Place
 from throughtime.train.optimise import optimiser_tensors, restore_optimiser
@@ -198,6 +200,19 @@ def check_weights(model: nn.Module, weights: dict[str, Tensor], origin: Path) ->
     for name, tensor in weights.items():
         if not bool(torch.isfinite(tensor).all()):
             raise RunError(f"the weights in {origin} are not finite: {name}")
+
+
+def read_weights(make: Callable[[], nn.Module], home: Path) -> dict[str, Tensor]:
+    """The weights in a folder, of a model that is made so; shapes are looked at before memory is taken for them.
+
+    Raises `RunError` as reading and `check_weights` do.
+    """
+    with blank():
+        empty = make()
+    limit = sum(parameter.nbytes for parameter in empty.parameters()) + HEADER_BYTES
+    weights = folders.read_tensors(home, WEIGHTS, limit)
+    check_weights(empty, weights, home)
+    return weights
 
 
 def restore_weights(model: nn.Module, weights: dict[str, Tensor], origin: Path) -> None:
