@@ -6,7 +6,6 @@ Weights are packed once. The kernel's table stays as it is but for addresses, an
 
 from array import array
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -65,8 +64,8 @@ class CompiledStep:
             self._make_room(rows)
         self._rows, self._held = rows, None
         self._threads = threads_for(self._kernel, rows, 1)
-        self._words[THREADS] = self._threads
-        self._words[STARTS] = _starts(rows, self._threads).data_ptr()
+        self._starts = torch.tensor([rows * n // self._threads for n in range(self._threads + 1)], device="cpu")
+        self._words[THREADS], self._words[STARTS] = self._threads, self._starts.data_ptr()
 
     def _make_room(self, rows: int) -> None:
         """A new table, for any number of rows up to this one."""
@@ -86,9 +85,3 @@ class CompiledStep:
 
     def _place(self, word: Any) -> int:
         return 1 + self._kernel.emitted.words.index(word)
-
-
-@lru_cache(maxsize=4096)
-def _starts(rows: int, threads: int) -> Tensor:
-    """Where the rows of each thread begin, and where they end."""
-    return torch.tensor([rows * n // threads for n in range(threads + 1)], device="cpu")
