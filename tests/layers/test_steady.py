@@ -6,6 +6,7 @@ from torch import nn
 
 from throughtime import tree
 from throughtime.cells import GRU, LSTM
+from throughtime.kernels import launch, sweep
 from throughtime.layers import Recurrent, Stack
 from throughtime.layers import steady as made
 from throughtime.layers.steady import WIDE, steady, step
@@ -100,6 +101,20 @@ def test_it_is_the_plain_step_outside_in_training_with_gradients_and_for_few_uni
         y, _ = step(core.eval(), x, core.initial(2))
     assert y.requires_grad
     assert compiled == []
+
+
+@torch.no_grad()
+def test_threads_share_the_rows(monkeypatch):
+    core, asked = deep(), []
+    monkeypatch.setattr(sweep, "PARALLEL", 0)
+    monkeypatch.setattr(launch, "threads", lambda: 3)
+    run = launch.run
+    monkeypatch.setattr(launch, "run", lambda *given: asked.append(given[-1]) or run(*given))
+    with steady():
+        for rows in (7, 2, 8):
+            x, state = torch.randn(rows, 5, dtype=torch.float64), state_of(core, rows)
+            assert_close(step(core, x, state), core.step(x, state))
+    assert asked == [3, 2, 3]
 
 
 class Counting(nn.Module):
