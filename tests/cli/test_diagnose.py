@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from throughtime.cli.main import run
-from throughtime.data.pair_lengths import Lengths
+from throughtime.data.pair_lengths import TargetLengths
 from throughtime.layers import packed
 from throughtime.recipes import Translate
 from throughtime.train import fit
@@ -33,7 +33,7 @@ def home(tmp_path_factory):
     (folder / "y").write_text("ba\nb\n")
     settings = {"unit": "character", "hidden": 4, "embedding": 4, "tokens": 120, "epochs": 1, "beam": 2, "seed": 3}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Lengths, "limit", short)
+        patch.setattr(TargetLengths, "limit", short)
         list(fit(Translate(pairs=folder / "train.tsv", valid_pairs=folder / "test.tsv", **settings), folder / "run"))
     return folder
 
@@ -41,7 +41,7 @@ def home(tmp_path_factory):
 @pytest.fixture
 def ask(home, capsys, monkeypatch):
     monkeypatch.chdir(home)
-    monkeypatch.setattr(Lengths, "limit", short)
+    monkeypatch.setattr(TargetLengths, "limit", short)
 
     def asked(*words):
         status = run(["diagnose", "run", *words])
@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_one_line(ask, words, says):
 @pytest.mark.parametrize("command", ["evaluate", "diagnose"])
 def test_who_is_judged_by_pairs_is_asked_in_the_same_words(home, capsys, monkeypatch, command):
     monkeypatch.chdir(home)
-    monkeypatch.setattr(Lengths, "limit", short)
+    monkeypatch.setattr(TargetLengths, "limit", short)
     (home / "bad.tsv").write_bytes(b"source\ttarget\na b\tba\nb\xff\tb\n")
     sizes = QUICK if command == "diagnose" else ()
     for words, says in [

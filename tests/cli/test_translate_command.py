@@ -15,7 +15,7 @@ from throughtime.cells import GRU
 from throughtime.cli import sources, translate
 from throughtime.cli.main import run
 from throughtime.data.line_units import LineUnits
-from throughtime.data.pair_lengths import Lengths
+from throughtime.data.pair_lengths import TargetLengths
 from throughtime.heads import Softmax
 from throughtime.inspect import alignments
 from throughtime.models import translator as models
@@ -40,7 +40,7 @@ def translator(seed=0, *, letters="abc ", attend=True, width=2):
             weight.mul_(2.0)
         head.bias[units.end] = -1.0
     model = TranslationModel(encoder, Reader(nn.Embedding(len(units), 4)), decoder, head, end=units.end)
-    return Translator(model, units, units, lengths=Lengths(1.0, 4), search=Search(width=width, longest=4))
+    return Translator(model, units, units, lengths=TargetLengths(1.0, 4), search=Search(width=width, longest=4))
 
 
 ONE, OTHER, FOREIGN, BLIND = translator(2), translator(1), translator(2, letters="abxyz"), translator(attend=False)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from throughtime.data.pair_lengths import Lengths
+from throughtime.data.pair_lengths import TargetLengths
 from throughtime.errors import ArgumentError
 
 PAIRS = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=20)
@@ -12,13 +12,13 @@ PAIRS = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, 
 
 @given(PAIRS)
 def test_no_target_that_was_learned_from_is_over_the_limit_of_its_source(sizes):
-    lengths = Lengths.of([bytes(source) for source, _ in sizes], [bytes(target) for _, target in sizes])
+    lengths = TargetLengths.of([bytes(source) for source, _ in sizes], [bytes(target) for _, target in sizes])
     assert all(target + 10 <= lengths.limit(source) for source, target in sizes)
     assert lengths.limit(1000) <= 1.25 * (1000 * lengths.ratio + max(target for _, target in sizes)) + 11
 
 
 def test_a_limit_grows_with_the_source_beyond_what_was_seen():
-    lengths = Lengths.of(["ab", "abcd"], ["abab", "abcdabcd"])
+    lengths = TargetLengths.of(["ab", "abcd"], ["abab", "abcdabcd"])
     assert lengths == (2.0, 0.0)
     assert [lengths.limit(size) for size in (0, 4, 400)] == [10, 20, 1010]
 
@@ -26,4 +26,4 @@ def test_a_limit_grows_with_the_source_beyond_what_was_seen():
 def test_lengths_are_those_of_pairs():
     for sources, targets in [([], []), (["a"], [])]:
         with pytest.raises(ArgumentError, match=r"there are \d sources and 0 targets: give pairs"):
-            Lengths.of(sources, targets)
+            TargetLengths.of(sources, targets)

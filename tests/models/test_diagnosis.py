@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from throughtime.data.line_units import LineUnits
-from throughtime.data.pair_lengths import Lengths
+from throughtime.data.pair_lengths import TargetLengths
 from throughtime.errors import ArgumentError
 from throughtime.models.beam_tree import beam_tree
 from throughtime.models.diagnosis import diagnose, sweep
@@ -48,7 +48,7 @@ class Told(TranslationModel):
 
 def translator(table, words="a b c d", rest=1e-6):
     units = LineUnits.learn("word", [words])
-    return Translator(Told(units, table, rest), units, units, lengths=Lengths(1.0, 4))
+    return Translator(Told(units, table, rest), units, units, lengths=TargetLengths(1.0, 4))
 
 
 # A path in a garden: "a" is likelier at first, and "b b" in the end.

@@ -9,7 +9,7 @@ from throughtime import Padded, layers
 from throughtime.cells import GRU
 from throughtime.data.encoders import TextEncoder
 from throughtime.data.line_units import LineUnits
-from throughtime.data.pair_lengths import Lengths
+from throughtime.data.pair_lengths import TargetLengths
 from throughtime.data.units import WordUnits
 from throughtime.heads import Softmax
 from throughtime.heads.classes import Classes
@@ -35,7 +35,7 @@ def of_sources():
     decoder = layers.Attentive(inner, layers.Attend([layers.General(4, 4)]), hidden=4)
     target = Reader(nn.Embedding(len(units), 3))
     model = TranslationModel(encoder, target, decoder, Softmax(4, len(units)), end=units.end)
-    return pooled.PooledSources(Translator(model, units, units, lengths=Lengths(1.0, 4))), model
+    return pooled.PooledSources(Translator(model, units, units, lengths=TargetLengths(1.0, 4))), model
 
 
 @pytest.mark.parametrize("make", [of_texts, of_sources])

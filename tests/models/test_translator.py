@@ -10,7 +10,7 @@ from torch import nn
 from throughtime import layers
 from throughtime.cells import GRU
 from throughtime.data.line_units import LineUnits
-from throughtime.data.pair_lengths import Lengths
+from throughtime.data.pair_lengths import TargetLengths
 from throughtime.errors import ArgumentError, DataError
 from throughtime.heads import Softmax
 from throughtime.layers import packed
@@ -38,7 +38,7 @@ def translator(seed=0, *, letters="abc", spread=2.0, units=None, times=1):
             weight.mul_(spread)
         head.bias[units.end] = -1.0
     model = TranslationModel(encoder, Reader(nn.Embedding(len(units), width)), decoder, head, end=units.end)
-    return Translator(model, units, units, lengths=Lengths(1.0, 4))
+    return Translator(model, units, units, lengths=TargetLengths(1.0, 4))
 
 
 @pytest.mark.parametrize("rows", [1, 3, 64])

@@ -9,14 +9,14 @@ from throughtime.errors import ArgumentError
 SLACK, MORE = 1.25, 10  # beyond what was seen: times this, and symbols more
 
 
-class Lengths(NamedTuple):
+class TargetLengths(NamedTuple):
     """Symbols of targets that are learned from: `ratio` for a symbol of the source, and `surplus` more at most.
 
     Formula: ratio = Σ T / Σ S; surplus = max (T − ratio S), over all pairs of S and T symbols.
 
-    >>> lengths = Lengths.of([[1, 2], [1, 2, 3, 4]], [[1, 1], [1, 1, 1, 1, 1, 1, 1]])
+    >>> lengths = TargetLengths.of([[1, 2], [1, 2, 3, 4]], [[1, 1], [1, 1, 1, 1, 1, 1, 1]])
     >>> lengths
-    Lengths(ratio=1.5, surplus=1.0)
+    TargetLengths(ratio=1.5, surplus=1.0)
     >>> lengths.limit(2), lengths.limit(100)
     (15, 199)
     """
@@ -25,7 +25,7 @@ class Lengths(NamedTuple):
     surplus: float
 
     @classmethod
-    def of(cls, sources: Sequence[Sized], targets: Sequence[Sized]) -> "Lengths":
+    def of(cls, sources: Sequence[Sized], targets: Sequence[Sized]) -> "TargetLengths":
         """Of pairs, given by their symbols. Raises `ArgumentError` for none."""
         if not len(sources) == len(targets) > 0:
             raise ArgumentError(f"there are {len(sources):,} sources and {len(targets):,} targets: give pairs")

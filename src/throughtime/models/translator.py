@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from throughtime.data.alignments import Alignment
 from throughtime.data.line_units import LineUnits
 from throughtime.data.pair_batches import pairs_in_order
-from throughtime.data.pair_lengths import Lengths
+from throughtime.data.pair_lengths import TargetLengths
 from throughtime.data.units import Ids
 from throughtime.errors import ArgumentError, DataError
 from throughtime.layers.packed import packed
@@ -44,7 +44,7 @@ class Translator:
         source_units: LineUnits,
         target_units: LineUnits,
         *,
-        lengths: Lengths,
+        lengths: TargetLengths,
         search: Search | None = None,
     ) -> None:
         self.model, self.source_units, self.target_units = model, source_units, target_units

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from throughtime.data.line_units import LineUnits, encode_lines, learn_both
-from throughtime.data.pair_lengths import Lengths
+from throughtime.data.pair_lengths import TargetLengths
 from throughtime.data.pairs import Pairs, divide, overlap, read_pairs, read_parallel
 from throughtime.errors import ArgumentError, DataError
 from throughtime.metrics.translations import judge_translations
@@ -52,9 +52,9 @@ class TranslateData:
     chosen: str  # how they were read
 
     @property
-    def lengths(self) -> Lengths:
+    def lengths(self) -> TargetLengths:
         """How long the targets are that are learned from."""
-        return Lengths(self.facts["train_target_ratio"], self.facts["train_target_surplus"])
+        return TargetLengths(self.facts["train_target_ratio"], self.facts["train_target_surplus"])
 
     def vocabularies(self) -> dict[str, Any]:
         """The units of both sides: vocabulary.json. Units that are shared stand there once."""
@@ -102,7 +102,7 @@ def learn(recipe: Translate) -> TranslateData:
         maximum_vocab=recipe.maximum_vocab,
     )
     parts = [part_of(recipe, pairs, source_units, target_units)[1] for pairs in (train, valid)]
-    lengths = Lengths.of(parts[0].source_ids, parts[0].target_ids)
+    lengths = TargetLengths.of(parts[0].source_ids, parts[0].target_ids)
     facts = {
         **_facts(found, other, recipe.held_out),
         "source_vocab": len(source_units),

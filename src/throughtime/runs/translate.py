@@ -70,13 +70,13 @@ class Facts(BaseModel):
 
 def load(home: Path, recipe: Translate) -> Translator:
     """The translator of a whole folder. Raises `RunError` as `runs.load` does."""
-    from throughtime.data.pair_lengths import Lengths
+    from throughtime.data.pair_lengths import TargetLengths
     from throughtime.models.translator import Translator
 
     facts, (source, target) = facts_of(home, Facts), _units_of(home, recipe)
     model = filled(lambda: recipe.model_of(source, target), home)
     surplus = facts.train_target_surplus
-    lengths = Lengths(facts.train_target_ratio, facts.train_longest_target if surplus is None else surplus)
+    lengths = TargetLengths(facts.train_target_ratio, facts.train_longest_target if surplus is None else surplus)
     return Translator(model, source, target, lengths=lengths, search=recipe.search())
 
 
