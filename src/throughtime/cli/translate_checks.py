@@ -4,9 +4,8 @@ import math
 from typing import Any
 
 from throughtime.cli.searches import WIDEST, check_search
+from throughtime.data.pair_lengths import TARGET_LIMIT
 from throughtime.errors import ArgumentError
-
-LONGEST = 2**15  # symbols of a translation
 
 
 def check(options: Any) -> None:
@@ -32,9 +31,9 @@ def _numbers(options: Any) -> None:
         value = getattr(options, name)
         if value is not None and value < least:
             raise ArgumentError(f"--{name} must be at least {least}; got {value}")
-    if max(options.longest or 0, options.shortest) > LONGEST:
-        name = "longest" if (options.longest or 0) > LONGEST else "shortest"
-        raise ArgumentError(f"--{name} must be at most {LONGEST:,}; got {getattr(options, name)}")
+    if max(options.longest or 0, options.shortest) > TARGET_LIMIT:
+        name = "longest" if (options.longest or 0) > TARGET_LIMIT else "shortest"
+        raise ArgumentError(f"--{name} must be at most {TARGET_LIMIT:,}; got {getattr(options, name)}")
     if options.threshold is not None and not 0 < options.threshold <= 1:
         raise ArgumentError(f"--threshold is a weight in (0, 1]; got {options.threshold}")
     if options.seed is not None and not 0 <= options.seed < 2**63:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from throughtime.errors import ArgumentError
 
+TARGET_LIMIT = 2**15  # symbols of a target: no search goes on for longer
 SLACK, MORE = 1.25, 10  # beyond what was seen: times this, and symbols more
 
 

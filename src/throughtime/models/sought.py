@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from throughtime.data.line_units import LineUnits
+from throughtime.data.pair_lengths import TARGET_LIMIT
 from throughtime.errors import ArgumentError
 from throughtime.search import Beam, Ranking, Rules
-
-TARGET_LIMIT = 2**15  # symbols of a target that may be asked for
 
 
 @dataclass(frozen=True)
