@@ -120,6 +120,18 @@ def test_what_is_fed_is_the_output_before():
     close(second, torch.tanh(decoder.join(torch.cat([x, first, context[:, 0]], 1))))
 
 
+def test_what_is_not_counted_is_not_asked_for_and_steps_are_the_same():
+    decoder = Attentive(Recurrent(GRU(3, 4)), Attend([General(4, 6), General(4, 6)])).double().eval()
+    source, inputs = sequences(6, (5, 3)), sequences(3, (4, 4))
+    counting, plain = (decoder.begin(source, decoder.core.initial(2), counted=counted) for counted in (True, False))
+    whole, _ = decoder(inputs, counting)
+    found, after = decoder(inputs, plain)
+    torch.testing.assert_close(found.data, whole.data)
+    torch.testing.assert_close(decoder.step(inputs.data[:, 0], plain)[0], whole.data[:, 0])
+    with pytest.raises(ArgumentError, match="does not count what is looked at: begin it with counted=True"):
+        decoder.covered(after)
+
+
 def test_without_attention_the_outputs_are_the_cores():
     decoder = DECODERS["no attention"]().double()
     inputs, state = sequences(3, TARGETS), begun(decoder)

@@ -1,5 +1,8 @@
 """Steps that are compiled while weights stay as they are: the core's own, and a row by itself to the last bit."""
 
+import contextvars
+import threading
+
 import pytest
 import torch
 from torch import nn
@@ -7,6 +10,7 @@ from torch import nn
 from throughtime import tree
 from throughtime.cells import GRU, LSTM
 from throughtime.kernels import launch, sweep
+from throughtime.kernels.run import PlainLoopWarning
 from throughtime.layers import Recurrent, Stack
 from throughtime.layers import steady as made
 from throughtime.layers.steady import WIDE, steady, step
@@ -62,7 +66,7 @@ def test_rows_and_states_that_do_not_lie_side_by_side(compiled):
 
 
 @torch.no_grad()
-def test_a_row_comes_out_the_same_in_any_company():
+def test_a_row_comes_out_the_same_in_any_company(compiled):
     core = deep(torch.float32)
     x, state = torch.randn(70, 5), state_of(core, 70)
     with steady():
@@ -72,21 +76,95 @@ def test_a_row_comes_out_the_same_in_any_company():
             found = step(core, x[place], tree.take(state, place))
             pairs = zip(tree.leaves(found), tree.leaves(tree.take(whole, place)), strict=True)
             assert all(torch.equal(one, other) for (_, one), (_, other) in pairs)
+    assert compiled == [70, 1, 2, 33]
+
+
+class Scaled(nn.Module):
+    """A core whose step goes by a number, too."""
+
+    width, hidden, causal = 5, WIDE, True
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.scale = nn.Linear(5, WIDE), 1.0
+
+    def initial(self, batch):
+        return torch.zeros(batch, WIDE)
+
+    def step(self, x, state):
+        new = torch.tanh(self.linear(x) * self.scale + state)
+        return new, new
+
+
+def doubled(core):
+    for weight in core.parameters():
+        weight.mul_(2)
+
+
+def replaced(core):
+    core.linear.weight = nn.Parameter(torch.randn(WIDE, 5))
+
+
+def scaled(core):
+    core.scale = 3.0
+
+
+@pytest.mark.parametrize("change", [doubled, replaced, scaled])
+@torch.no_grad()
+def test_a_core_that_changes_is_compiled_anew(change, compiled):
+    core = Scaled().eval()
+    x, state = torch.randn(2, 5), torch.randn(2, WIDE)
+    with steady():
+        before, _ = step(core, x, state)
+        change(core)
+        assert_close(step(core, x, state), core.step(x, state))
+        assert not torch.allclose(before, core.step(x, state)[0])
+    assert compiled == [2, 2]
 
 
 @torch.no_grad()
-def test_weights_that_change_in_place_and_numbers_of_another_kind_are_seen(compiled):
+def test_numbers_of_another_kind_are_compiled_anew(compiled):
     core = deep()
-    x, state = torch.randn(2, 5, dtype=torch.float64), state_of(core, 2)
     with steady():
-        step(core, x, state)
-        for weight in core.parameters():
-            weight.mul_(2)
-        assert_close(step(core, x, state), core.step(x, state))
-        core.float()
-        x, state = x.float(), tree.map(torch.Tensor.float, state)
-        assert_close(step(core, x, state), core.step(x, state))
-    assert compiled == [2, 2, 2]
+        for dtype in (torch.float64, torch.float32):
+            core.to(dtype)
+            x, state = torch.randn(2, 5, dtype=dtype), state_of(core, 2)
+            assert_close(step(core, x, state), core.step(x, state))
+    assert compiled == [2, 2]
+
+
+@torch.no_grad()
+def test_what_does_not_fit_is_left_to_the_core(compiled):
+    core = Recurrent(GRU(5, WIDE)).eval()
+    with steady():
+        y, _ = step(core, torch.randn(8, 5), core.initial(1))  # which torch repeats for all rows
+        assert y.shape == (8, WIDE)
+        for rows, width, held in [(2, 5, 6), (4, 7, 4), (4, 3, 4)]:
+            with pytest.raises(RuntimeError):
+                step(core, torch.randn(rows, width), core.initial(held))
+    assert compiled == []
+
+
+@pytest.mark.parametrize("made_inside", [False, True])
+def test_weights_of_inference_mode_are_left_to_the_core(made_inside, compiled):
+    with torch.inference_mode(made_inside):
+        core = Recurrent(GRU(5, WIDE)).eval()
+    with torch.inference_mode(), steady():
+        x, state = torch.randn(2, 5), core.initial(2)
+        for _ in range(2):
+            assert_close(step(core, x, state), core.step(x, state))
+    assert compiled == ([] if made_inside else [2, 2])
+
+
+@torch.no_grad()
+def test_another_thread_is_not_in_here(compiled):
+    core, x = deep(), torch.randn(2, 5, dtype=torch.float64)
+    with steady():
+        context = contextvars.copy_context()
+        other = threading.Thread(target=context.run, args=(step, core, x, core.initial(2)))
+        other.start()
+        other.join()
+    assert compiled == []
 
 
 def test_it_is_the_plain_step_outside_in_training_with_gradients_and_for_few_units(compiled):
@@ -130,10 +208,31 @@ class Counting(nn.Module):
 
 
 @torch.no_grad()
-def test_what_cannot_be_compiled_goes_its_own_way():
-    core = Counting().eval()
+def test_what_cannot_be_compiled_goes_its_own_way_and_says_so():
+    core, x = Counting().eval(), torch.ones(2, 5)
+    with steady(), pytest.warns(PlainLoopWarning, match="Counting runs in the plain loop"):
+        assert_close(step(core, x, core.initial(2)), core.step(x, core.initial(2)))
+
+
+class Plain:
+    """A core that is no module."""
+
+    width, hidden, causal = 5, WIDE, True
+
+    def initial(self, batch):
+        return torch.zeros(batch, WIDE)
+
+    def __call__(self, inputs, state=None, resets=None):
+        raise NotImplementedError
+
+    def step(self, x, state):
+        return state + 1, state + 1
+
+
+@torch.no_grad()
+def test_a_core_that_is_no_module_goes_its_own_way():
     with steady():
-        assert_close(step(core, torch.ones(2, 5), core.initial(2)), core.step(torch.ones(2, 5), core.initial(2)))
+        assert step(Plain(), torch.ones(2, 5), torch.zeros(2, WIDE))[0].sum() == 2 * WIDE
 
 
 @torch.no_grad()

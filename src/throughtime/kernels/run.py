@@ -69,7 +69,7 @@ def _bound(
     B T G is written, and padding is not projected at all. Else all steps are projected at once.
     """
     shape, state_leaves = tuple(x.shape[:2]), [leaf for _, leaf in tree.leaves(state)]
-    if not state_leaves or not all(map(_fits, state_leaves)):
+    if not state_leaves or not all(map(fits, state_leaves)):
         return None
     _check(state_leaves, shape[:1], "state", cell)
     wants = partial(asked, anew=anew)
@@ -80,7 +80,7 @@ def _bound(
             pass  # `project` may do what a sweep cannot: draw masks, look at all steps
     z = cell.project(x)
     z_leaves = [leaf for _, leaf in tree.leaves(z)]
-    if not z_leaves or not all(map(_fits, z_leaves)):
+    if not z_leaves or not all(map(fits, z_leaves)):
         return None
     _check(z_leaves, shape, "z", cell)
     return bind(cell, z, state, wants), z_leaves, state_leaves
@@ -112,10 +112,11 @@ def plain(data: Tensor) -> bool:
         return False
     if torch._C._len_torch_dispatch_stack() > 0 or torch._C._is_tracing():
         return False
-    return not torch.is_autocast_enabled("cpu") and _fits(data)
+    return not torch.is_autocast_enabled("cpu") and fits(data)
 
 
-def _fits(leaf: Tensor) -> bool:
+def fits(leaf: Tensor) -> bool:
+    """Whether a sweep can read such a tensor."""
     kinds = (torch.float32, torch.float64, torch.int64, torch.bool)
     if type(leaf) not in (Tensor, torch.nn.Parameter) or leaf.device.type != "cpu" or leaf.dtype not in kinds:
         return False

@@ -30,7 +30,8 @@ class CompiledStep:
             x = torch.zeros(1, 1, core.width, dtype=kind, device="cpu")
             bound = bind(core, x, tree.map(lambda leaf: leaf[:1].contiguous(), state))
             self._program, self._kernel = bound.program, bound.program.forward
-            self._shared = laid_out(self._program, self._kernel, bound.shared)
+            own = [tensor.detach().clone() for tensor in bound.shared]  # which later updates of the weights leave alone
+            self._shared = laid_out(self._program, self._kernel, own)
         self._inputs, self._input_type = core.width, kind
         self._width, self._type = self._program.equations.output.width, self._program.output_type
         self._like = [(leaf.shape[1:], leaf.dtype) for _, leaf in tree.leaves(state)]

@@ -101,9 +101,12 @@ class Attentive(nn.Module):
         """How much each place of its source was looked at so far: the sum of weights, the mean over heads.
 
         It is one past a length: what is not there wants no more looking at.
+        Raises `ArgumentError` for a state that began without counting.
         """
-        if state.covered is None:
+        if self.attend is None:
             return state.at.new_zeros(len(state.at), 0).float()
+        if state.covered is None:
+            raise ArgumentError("this state does not count what is looked at: begin it with counted=True")
         return whole_past(state.covered, state.memory.content.mask)
 
     def forward(

@@ -92,7 +92,7 @@ def _fits(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
         return False
     if type(x) is not Tensor or x.device.type != "cpu" or weight.device.type != "cpu" or x.dtype not in KINDS:
         return False
-    if not isinstance(weight if weight._base is None else weight._base, nn.Parameter):
+    if weight.is_inference() or not isinstance(weight if weight._base is None else weight._base, nn.Parameter):
         return False
     return x.numel() > 0 and x.shape[-1] == weight.shape[1] and not torch.is_autocast_enabled("cpu")
 

@@ -1,8 +1,10 @@
 """Steady weights: where they stay as they are for a while, a step of a core is compiled with them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -10,31 +12,41 @@ from torch import Tensor, nn
 
 from throughtime import tree
 from throughtime.errors import UntraceableError
-from throughtime.kernels.run import plain
+from throughtime.kernels.program import condition_of
+from throughtime.kernels.run import fits, plain, say_once
 from throughtime.kernels.step import CompiledStep
+from throughtime.kernels.trace import slots_of
 from throughtime.layers.scan import Core
 
 S = TypeVar("S")
 
 WIDE = 64  # units of a core, from which on its step is worth a compilation
 
-_kept: ContextVar["dict[nn.Module, _Kept] | None"] = ContextVar("steps", default=None)
+
+class _Here(threading.local):
+    """What is kept in this thread: nothing, outside of `steady`."""
+
+    kept: dict[nn.Module, _Kept] | None = None
+
+
+_here = _Here()
 
 
 @contextmanager
 def steady() -> Iterator[None]:
-    """In here `step` compiles. Inside of another one that one's steps are used.
+    """In here, in this thread, `step` compiles. Inside of another one that one's steps are used.
 
-    A weight that is changed in place is seen; none may be put in the place of another.
+    A core that changes is compiled anew, unless its weights change behind autograd's back, through `weight.data`.
+    Not for a generator to yield in: whoever asks it for more would be in here too.
     """
-    if _kept.get() is not None:
+    if _here.kept is not None:
         yield
         return
-    token = _kept.set({})
+    _here.kept = {}
     try:
         yield
     finally:
-        _kept.reset(token)
+        _here.kept = None
 
 
 def step(core: Core[S], x: Tensor, state: S) -> tuple[Tensor, S]:
@@ -51,41 +63,58 @@ def step(core: Core[S], x: Tensor, state: S) -> tuple[Tensor, S]:
     >>> torch.allclose(y, core.step(torch.ones(2, 3), core.initial(2))[0], atol=1e-6)
     True
     """
-    found = None
-    asked = _kept.get() is not None and core.hidden >= WIDE and not getattr(core, "training", False)
-    if asked and len(x) and not torch.is_grad_enabled() and plain(x):
-        found = _compiled(core, x, state)
+    before = [leaf for _, leaf in tree.leaves(state)]
+    found = _compiled(core, x, state) if _is_asked(core, x, before) else None
     if found is None:
         return core.step(x, state)
-    before = [leaf.contiguous() for _, leaf in tree.leaves(state)]
+    before = [leaf.contiguous() for leaf in before]
     after = [torch.empty_like(leaf) for leaf in before]
     y = found(x.contiguous(), before, after)
     rest = iter(after)
     return y, tree.map(lambda _: next(rest), state)
 
 
+def _is_asked(core: Any, x: Tensor, state: Sequence[Tensor]) -> bool:
+    """Whether a step may be compiled, and these are what it takes: else the core's own knows what to do or to say."""
+    if _here.kept is None or core.hidden < WIDE or torch.is_grad_enabled():
+        return False
+    if not isinstance(core, nn.Module) or core.training or not len(x) or not plain(x):
+        return False
+    rows = len(x)
+    return x.shape == (rows, core.width) and all(leaf.dim() and len(leaf) == rows and fits(leaf) for leaf in state)
+
+
 class _Kept:
     """A core's step as it was compiled, if it could be, and what of it would have to be the same."""
 
     def __init__(self, core: Any, x: Tensor, state: Any) -> None:
-        self.weights = list(core.parameters()) + list(core.buffers())
-        self.seen = self.now(x, state)
+        self.slots = slots_of(core)
+        self.weights = [slot.tensor() for slot in self.slots]
         self.step: CompiledStep | None = None
-        if all(leaf.device.type == "cpu" for leaf in self.weights):
-            with suppress(UntraceableError):  # which a scan has said already
-                self.step = CompiledStep(core, state, x.dtype)
+        if any(weight.is_inference() for weight in self.weights):
+            self.seen: Any = None
+            return
+        self.seen = self.now(core, x, state)
+        try:
+            self.step = CompiledStep(core, state, x.dtype)
+        except UntraceableError as error:
+            say_once(type(core), str(error))
 
-    def now(self, x: Tensor, state: Any) -> Any:
+    def still(self, core: Any, x: Tensor, state: Any) -> bool:
+        """Whether all is as it was."""
+        same = all(slot.table.get(slot.name) is weight for slot, weight in zip(self.slots, self.weights, strict=True))
+        return same and (self.seen is None or self.seen == self.now(core, x, state))
+
+    def now(self, core: Any, x: Tensor, state: Any) -> Any:
         """What a compiled step goes by."""
         leaves = [(leaf.shape[1:], leaf.dtype) for _, leaf in tree.leaves(state)]
-        return [weight._version for weight in self.weights], x.dtype, x.shape[1:], leaves
+        return [weight._version for weight in self.weights], condition_of(core), x.dtype, leaves
 
 
 def _compiled(core: Any, x: Tensor, state: Any) -> CompiledStep | None:
     """The step that was compiled for a core, or is now; None where it cannot be."""
-    kept = _kept.get()
-    assert kept is not None
-    found = kept.get(core)
-    if found is None or found.seen != found.now(x, state):
-        found = kept[core] = _Kept(core, x, state)
+    assert _here.kept is not None
+    found = _here.kept.get(core)
+    if found is None or not found.still(core, x, state):
+        found = _here.kept[core] = _Kept(core, x, state)
     return found.step

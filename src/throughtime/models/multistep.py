@@ -57,8 +57,9 @@ class Queries(nn.Module):
     def __init__(self, form: Form, width: int) -> None:
         super().__init__()
         self.form = form
-        self.place = nn.Parameter(torch.randn(form.ahead, width) * 0.1)
-        self.channel = nn.Parameter(torch.randn(form.targets, width) * 0.1) if form.shared else None
+        self.place = nn.Parameter(nn.init.normal_(torch.empty(form.ahead, width), std=0.1))
+        channel = nn.init.normal_(torch.empty(form.targets, width), std=0.1)
+        self.channel = nn.Parameter(channel) if form.shared else None
         self.known = nn.Linear(form.segment * form.known, width, bias=False) if form.known else None
 
     def forward(self, rows: Rows) -> Float[Tensor, "R M width"]:
