@@ -1,7 +1,7 @@
 """Where a search gives up: beyond all that was learned from, and not much beyond it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from throughtime.data.pair_lengths import TargetLengths
@@ -11,9 +11,11 @@ PAIRS = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, 
 
 
 @given(PAIRS)
+@example([(11, 25)] * 60)
 def test_no_target_that_was_learned_from_is_over_the_limit_of_its_source(sizes):
     lengths = TargetLengths.of([bytes(source) for source, _ in sizes], [bytes(target) for _, target in sizes])
     assert all(target + 10 <= lengths.limit(source) for source, target in sizes)
+    assert lengths.surplus >= 0
     assert lengths.limit(1000) <= 1.25 * (1000 * lengths.ratio + max(target for _, target in sizes)) + 11
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from pydantic import BaseModel, Field, FiniteFloat
 
-from throughtime.data.pair_lengths import TARGET_LIMIT
 from throughtime.errors import ArgumentError, DataError, RunError
 from throughtime.folder import STRICT, Count
 from throughtime.recipes.translate import Translate
@@ -30,7 +29,7 @@ READING = ("source_column", "target_column", "header", "missing", "invalid_bytes
 TAKES = ("pairs", "source", "target", *READING, "brackets", "beam", "alpha")
 
 
-Symbols = Annotated[FiniteFloat, Field(ge=0, le=TARGET_LIMIT)]  # of a target
+Symbols = Annotated[FiniteFloat, Field(ge=0, le=2**20)]  # of a target, as many as can be learned from
 
 
 class Facts(BaseModel):
