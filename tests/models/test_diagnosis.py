@@ -129,6 +129,15 @@ def test_what_no_search_could_say_is_no_fault_of_one():
     assert (verdict.by_score, verdict.reference.text) == ("search", "b b")
 
 
+def test_a_search_that_must_say_more_may_say_more():
+    one, search = translator(random_table(7)), Search(width=1, shortest=40)
+    (limit,) = one.limits([one.read("x")], search)
+    for words, sayable in [(39, False), (40, True), (limit, True), (limit + 1, False)]:
+        (verdict,) = diagnose(one, ["x"], [["a " * words]], search).wrong
+        assert (verdict.by_score != "unsayable") is sayable
+    assert len(beam_tree(one, "x", "a", search).best) > 40
+
+
 def test_any_reference_makes_right_and_the_one_that_ranks_highest_is_compared():
     one = translator(GARDEN)
     assert diagnose(one, ["x"], [["d d", "b b"]], Search(width=4, alpha=0.0)).wrong == ()

@@ -235,6 +235,8 @@ def test_a_limit_leaves_room_for_what_the_rules_need_and_a_given_one_is_held_aga
     ]:
         with pytest.raises(ArgumentError, match=says):
             one.translate([], Search(longest=4, **asked))
+    one.lengths = TargetLengths(32768.0, 32768.0)
+    assert one.limits([one.read("abc")], Search(shortest=40)) == [32768]
     with pytest.raises(ArgumentError, match="shortest 40000 is over longest 32768"):
         one.translate([], Search(shortest=40000))
 

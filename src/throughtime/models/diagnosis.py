@@ -126,7 +126,7 @@ def plain(search: Search) -> Search:
 
 def limit_of(translator: Translator, source: str, search: Search) -> int:
     """The most symbols that a search may say of a source."""
-    return search.longest or translator.lengths.limit(len(translator.read(source)))
+    return translator.limits([translator.read(source)], plain(search))[0]
 
 
 def sayable(translator: Translator, source: str, reference: str, search: Search) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from throughtime.data.alignments import Alignment
 from throughtime.data.line_units import LineUnits
 from throughtime.data.pair_batches import pairs_in_order
-from throughtime.data.pair_lengths import TargetLengths
+from throughtime.data.pair_lengths import TARGET_LIMIT, TargetLengths
 from throughtime.data.units import Ids
 from throughtime.errors import ArgumentError, DataError
 from throughtime.layers.packed import packed
@@ -71,7 +71,7 @@ class Translator:
             return [search.longest] * len(sources)
         words = " ".join((search.prefix, *search.required)).strip()
         besides = max(search.shortest, len(self.target_units.encode(words)))
-        return [self.lengths.limit(len(ids)) + besides for ids in sources]
+        return [min(TARGET_LIMIT, self.lengths.limit(len(ids)) + besides) for ids in sources]
 
     @contextmanager
     def ready(self, partners: Sequence["Translator"] = ()) -> Iterator[None]:
