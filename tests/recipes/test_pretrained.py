@@ -11,6 +11,7 @@ from throughtime import folder
 from throughtime.errors import ArgumentError, RunError
 from throughtime.folder import read_tensors
 from throughtime.recipes import Classify, Language, Tag
+from throughtime.recipes.pretrained import begun
 from throughtime.recipes.read import make_recipe
 from throughtime.train import fit
 
@@ -126,6 +127,27 @@ def test_another_pretrained_run_is_another_run(runs, reviews, tmp_path):
     stream.close()
     with pytest.raises(RunError, match="began without a pretrained one: leave --pretrained out"):
         next(fit(classify(reviews, run, epochs=9), tmp_path / "plain"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "words", "says"),
+    [
+        (
+            {"pretrained": "gone"},
+            ["a"],
+            "data.json does not hold what a run needs: 'pretrained_sha256': field required",
+        ),
+        ({"pretrained": 5, "pretrained_sha256": "0" * 64}, ["a"], "data.json does not hold what a run needs: 'pretr"),
+        ({"pretrained": "gone", "pretrained_sha256": "0" * 64}, 5, "vocabulary.json does not hold .* 'words'"),
+    ],
+)
+def test_a_run_that_goes_on_holds_what_it_should(facts, words, says, tmp_path):
+    view = {"plain": True, "casing": True, "affixes": 0, "letters": False}
+    vocabulary = {"view": view, "words": words, "affixes": [], "letters": ""}
+    files = {"data.json": facts, "recipe.json": {}, "vocabulary.json": vocabulary}
+    folder.write_files(tmp_path, {name: folder.to_bytes(one) for name, one in files.items()}, status="finished")
+    with pytest.raises(RunError, match=says):
+        begun(tmp_path / "gone", tmp_path, "word", {}, {})
 
 
 @pytest.mark.parametrize(

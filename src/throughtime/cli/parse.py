@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Collection
 from dataclasses import MISSING, Field, field, fields, make_dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -20,7 +21,8 @@ Phrase = Annotated[str, "a phrase"]  # of options that take several: it may have
 POSITIONAL = get_args(tyro.conf.Positional[str])[1]
 OPEN = bool | None  # of what is found out unless it is said: --header, --no-header
 RULE = re.compile(r"[─-]{4}")
-MISREAD = re.compile(r"error parsing (--[\w-]+): .*?(\[.*?\]|'.*')")  # an option, and its values as Python writes them
+# An option, and its values as Python writes them.
+MISREAD = re.compile(r"""error parsing (--[\w-]+): .*?(?:from|\w:) ([\["'].*?[\]"'])(?:\. Got errors: .*)?$""")
 
 CHOICE = re.compile(r"invalid choice '(.*?)' for argument '(--[\w-]+)'")
 
@@ -38,7 +40,7 @@ def parse(options: type[T], words: list[str], command: str) -> T:
             return tyro.cli(options, args=["--help"], prog=program)
         finally:
             sys.stdout.flush()
-    _refuse_unknown(options, words, program)
+    _refuse(options, words, program)
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -163,7 +165,8 @@ def _name(column: Field[Any]) -> str:
     return next((part.name for part in get_args(column.type)[1:] if getattr(part, "name", None)), column.name)
 
 
-def _refuse_unknown(options: type[Any], words: list[str], program: str) -> None:
+def _refuse(options: type[Any], words: list[str], program: str) -> None:
+    """Options that there are not, and those that take several and have none."""
     known = ["--help"]
     for option, kind in _kinds(options):
         known += [option, option.replace("--", "--no-", 1)] if kind in (bool, OPEN) else [option]
@@ -171,13 +174,17 @@ def _refuse_unknown(options: type[Any], words: list[str], program: str) -> None:
         name = word.split("=", 1)[0]
         if name.startswith("--") and name.replace("_", "-") not in known:
             raise ArgumentError(f"unknown option {name}; {nearest(name, known[1:])}; see {program} --help")
+    several = {name for name, kind in _kinds(options) if get_origin(kind) is tuple}
+    for word, after in pairwise([*words, "--"]):
+        if (name := word.replace("_", "-")) in several and after.startswith("--"):
+            raise ArgumentError(f"{name} takes one or more; got none; see {program} --help")
 
 
 def _misread(told: str, kinds: dict[str, Any]) -> str:
     """What tyro says of a value that does not fit the type, in words; nothing if it says something else.
 
-    >>> _misread("error parsing --beam: no type matching {None}|INT ... from ['x']. Got ...", {"--beam": int | None})
-    "--beam takes a whole number; got 'x'"
+    >>> _misread("error parsing --beam: no type ... from ['a]']. Got errors: ...", {"--beam": int | None})
+    "--beam takes a whole number; got 'a]'"
     """
     if (found := MISREAD.match(told)) and found[1] in kinds:
         return f"{found[1]} takes {_wanted(kinds[found[1]])}; got {found[2].strip('[]')}"

@@ -195,7 +195,8 @@ def _taken_before(path: Path, kept: Path, unit: str) -> Pretrained:
         raise RunError(
             "the run in --out began without a pretrained one: leave --pretrained out, or give --out another folder"
         )
-    known = check_form(PretrainedFacts, {name: facts[name] for name in PretrainedFacts.model_fields}, Path("data.json"))
+    told = {name: value for name, value in facts.items() if name in PretrainedFacts.model_fields}
+    known = check_form(PretrainedFacts, told, kept / "data.json")
     there = path.is_dir()
     sha256 = _identity(_found(path)) if there else known.pretrained_sha256
     same = {name: settings[name] for name in TAKEN if name in settings}
@@ -205,10 +206,11 @@ def _taken_before(path: Path, kept: Path, unit: str) -> Pretrained:
 
 def _kept_units(kept: Path, unit: str) -> Any:
     """The vocabulary that a run keeps: its own units, or of a tagger the words that it knows."""
+    from throughtime.data.lexicon import Lexicon
     from throughtime.data.units import CharacterUnits, WordUnits, units_from_json
 
     content = read_json(kept, "vocabulary.json", TEXT_LIMIT)
     if "kind" in content:
         return units_from_json(content)
-    words = [str(word) for word in content.get("words", [])]
+    words = Lexicon.from_json(content, kept / "vocabulary.json").words
     return WordUnits(words) if unit == "word" else CharacterUnits("".join(words))
