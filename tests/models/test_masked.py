@@ -98,6 +98,9 @@ def test_it_learns_to_fill_in_what_follows_from_its_neighbours(kind):
     given = ["a ", "b ", None, " ", "d ", "e"] if kind == "character" else ["a", "b", None, "d", "e"]
     assert filler.fill(given)[2] == "c"
     assert filler.fill(["a ", "b"]) == ["a ", "b"]
+    with torch.no_grad():
+        model.head.bias[units.unknown] = 100
+    assert filler.fill(given)[2] == "c"
     shown = filler.show(units.encode(text), most=1)
     assert "[" in shown
     assert "\n" not in shown

@@ -54,10 +54,13 @@ class MaskedModel(nn.Module):
         """The nats of what is hidden. Nothing is carried from batch to batch."""
         return self.head.loss(self.features(batch.inputs), batch.targets), None
 
-    def best(self, batch: MaskedBatch) -> Tensor:
-        """The likeliest unit at each place that is to be filled in, in their order."""
+    def best(self, batch: MaskedBatch, *, never: int | None = None) -> Tensor:
+        """The likeliest unit at each place that is to be filled in, in their order; `never` is none of them."""
         found = self.features(batch.inputs)[batch.targets >= 0]
-        return self.head.log_probabilities(found)[:, : self.vocab].argmax(-1)
+        logs = self.head.log_probabilities(found)[:, : self.vocab]
+        if never is not None:
+            logs[:, never] = -math.inf
+        return logs.argmax(-1)
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,10 @@ class Filler:
     def __init__(self, model: MaskedModel, units: Units, *, steps: int) -> None:
         self.model, self.units, self.steps = model, units, steps
 
+    def unknown(self, text: str) -> int:
+        """How many units of a text the vocabulary lacks."""
+        return int((self.units.encode(text) == self.units.unknown).sum()) if self.units.unknown is not None else 0
+
     def score(self, text: str) -> MaskedScores:
         """How well units of a text that are hidden are filled in. Raises `DataError` when it has no units."""
         return self.score_ids(self.units.encode(text))
@@ -120,7 +127,7 @@ class Filler:
         return MaskedScores(float(tally.total), tally.count, right)
 
     def fill(self, pieces: Sequence[str | None]) -> list[str]:
-        """Pieces of text with None for a unit that is hidden: the same with the likeliest unit in its place.
+        """Pieces of text with None for a unit that is hidden: the same with the likeliest known unit in its place.
 
         What is looked at is the text around each, as much of it as `score` looks at.
         """
@@ -129,7 +136,8 @@ class Filler:
         found: list[int] = []
         with at_rest(self.model):
             for batch in around_holes(np.concatenate([hidden[:0], *parts]), self.model.vocab, steps=self.steps):
-                found += self.model.best(batch.to(self.model.embedding.weight.device)).tolist()
+                placed = batch.to(self.model.embedding.weight.device)
+                found += self.model.best(placed, never=self.units.unknown).tolist()
         guesses = iter(found)
         return [self._shown(next(guesses)) if piece is None else piece for piece in pieces]
 

@@ -142,7 +142,9 @@ class FillerLive:
         self.filler, self.wants = filler, f"a line with {MASK} in it"
 
     def take(self, line: str) -> dict[str, Any] | None:
-        """The line with the likeliest units in their places, and these; nothing for an empty line."""
+        """The line with the likeliest units in their places, these, and how many units are unknown; nothing for an
+        empty line.
+        """
         if not line:
             return None
         first, *others = line.split(MASK)
@@ -152,11 +154,13 @@ class FillerLive:
         if self.filler.units.kind == "subword":  # of which the space before a word is the first letter
             pieces[:-1] = [piece and piece.removesuffix(" ") for piece in pieces[:-1]]
         filled = self.filler.fill(pieces)
-        return {"text": "".join(filled), "filled": filled[1::2]}
+        unknown = sum(self.filler.unknown(piece) for piece in pieces if piece)
+        return {"text": "".join(filled), "filled": filled[1::2], "unknown": unknown}
 
     def plain(self, facts: dict[str, Any]) -> str:
-        """The line; a unit that is the end of one shows."""
-        return str(facts["text"]).replace("\n", "⏎")
+        """The line; a unit that is the end of one shows, and how many are unknown stands after a tab if any are."""
+        text = str(facts["text"]).replace("\n", "⏎")
+        return f"{text}\t{facts['unknown']:,} unknown" if facts["unknown"] else text
 
 
 def draw_gradients_of(home: Path, recipe: Language, path: Path) -> None:
