@@ -100,7 +100,7 @@ class Translate(Training):
     feedback: fields.Rate = Field(0.0, description="symbols of its own that the decoder reads in training, all along")
 
     tokens: int = Field(4096, ge=1, le=2**24, description="symbols of a batch, padding and both sides included")
-    best: Literal["nats", "exact", "bleu"] = Field("nats", description="by what the best weights are chosen")
+    best: Literal["nats", "exact", "bleu"] = Field("nats", description="how weights are chosen (exact: then by nats)")
     beam: int = Field(5, ge=1, le=1000, description="hypotheses of the search; for translate, unless it says another")
     alpha: float = Field(0.7, ge=0, le=10, description="of lengths in the search: log p / T^alpha ranks hypotheses")
     bound: ClassVar[dict[str, Any]] = {"epochs": 10}
