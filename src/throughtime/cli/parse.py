@@ -91,13 +91,15 @@ def joined(options: type[Any], words: list[str]) -> list[str]:
     """The words, where a value that looks like an option stands in one word with its own: --prompt=-h.
 
     Several numbers or names may stand in one word, with commas between; files and phrases may not, which have some.
-    What takes several may also be given again and again: --target x --target y.
+    What takes several may also be given again and again: --target x --target=y.
 
     >>> options = make_dataclass("Options", [("prompt", str), ("json", bool), ("sizes", tuple[int, ...])])
-    >>> joined(options, ["--prompt", "-h", "--sizes", "8,4", "--json", "-h"])
-    ['--prompt=-h', '--sizes', '8', '4', '--json', '-h']
+    >>> joined(options, ["--prompt", "-h", "--sizes", "8,4", "--json", "-h", "--sizes=2"])
+    ['--prompt=-h', '--sizes', '8', '4', '2', '--json', '-h']
     """
     kinds = dict(_kinds(options))
+    several = {name for name, kind in kinds.items() if get_origin(kind) is tuple}
+    words = [part for word in words for part in _parted(word, several)]
     taking = {name for name, kind in kinds.items() if kind not in (bool, OPEN) and get_origin(kind) is not tuple}
     said: list[str] = []
     rest, listing = iter(words), False
@@ -116,7 +118,13 @@ def joined(options: type[Any], words: list[str]) -> list[str]:
                 said[-1] = f"{word}={value}"
             elif value is not None:
                 said.append(value)
-    return _gathered(said, {name for name, kind in kinds.items() if get_origin(kind) is tuple})
+    return _gathered(said, several)
+
+
+def _parted(word: str, several: Collection[str]) -> list[str]:
+    """An option that takes several, and a value that stands in one word with it."""
+    name, equals, value = word.partition("=")
+    return [name, value] if equals and name.replace("_", "-") in several else [word]
 
 
 def said(options: type[Any], words: list[str]) -> set[str]:

@@ -117,9 +117,8 @@ METHODS = ["addition", "multiplication"]
     ("words", "says"),
     [
         (["{one}"], "there is nothing to judge by; give --analogies FILE, --similarity FILE..., or both"),
-        (["--similarity"], "name a table to judge"),
-        (["{one}", "--similarity"], "--similarity was given no file; name all its files after one --similarity"),
-        (["{one}", "--similarity", "{a}", "--similarity", "{a}"], "--similarity was given twice"),
+        (["--similarity", "{a}"], "name a table to judge"),
+        (["{one}", "--similarity"], "--similarity takes one or more; got none"),
         (["{one}", "--similarity={a}", "--similarity={a}"], "--similarity was given twice"),
         (["{one}", "--analogies", "{a}"], "has 3 words; give lines of four words"),
         (["{one}", "--similarity", "{a}", "{none}"], "no such file"),

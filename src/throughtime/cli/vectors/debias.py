@@ -74,7 +74,7 @@ class Lists:
 def command(words: list[str]) -> int:
     """Takes a direction out."""
     options = parse(Options, words, "vectors debias")
-    _check(options, words)
+    _check(options)
     lists = read_lists(options)
     from throughtime.vectors.debias import direction
     from throughtime.vectors.table import Table
@@ -125,7 +125,7 @@ def read_lists(options: Options) -> Lists:
     )
 
 
-def _check(options: Options, words: list[str]) -> None:
+def _check(options: Options) -> None:
     """What can be refused before any work."""
     if options.out.resolve() == options.table.resolve():
         raise ArgumentError(f"--out is the table itself, {options.out}; choose another name")
@@ -133,11 +133,6 @@ def _check(options: Options, words: list[str]) -> None:
         raise ArgumentError("--strength is of --method soft, and the method is hard; leave it out")
     if options.equalise is not None and options.method == "soft":
         raise ArgumentError("--equalise is of --method hard, and the method is soft; leave it out")
-    given = sum(word.split("=", 1)[0] == "--weat" for word in words)
-    if given > 1 or (given and not options.weat):
-        raise ArgumentError(
-            f"--weat was given {'twice' if given > 1 else 'no file'}; name all its files after one --weat"
-        )
     if options.seed < 0:
         raise ArgumentError(f"--seed must be at least 0; got {options.seed}")
     if options.plot is None:

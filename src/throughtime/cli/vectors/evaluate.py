@@ -68,7 +68,7 @@ class Judged:
 def command(words: list[str]) -> int:
     """Judges."""
     options = parse(Options, words, "vectors evaluate")
-    _check(options, words)
+    _check(options)
     from throughtime.vectors.judge import read_pairs, read_questions
 
     questions = read_questions(options.analogies) if options.analogies else None
@@ -115,14 +115,9 @@ def judge(options: Options, questions: "Questions | None", pairs: "Sequence[Pair
     return judged
 
 
-def _check(options: Options, words: list[str]) -> None:
+def _check(options: Options) -> None:
     if not options.tables:
         raise ArgumentError("name a table to judge: throughtime vectors evaluate TABLE... --similarity FILE...")
-    given = sum(word.split("=", 1)[0] == "--similarity" for word in words)
-    if given > 1 or (given and not options.similarity):
-        raise ArgumentError(
-            f"--similarity was given {'twice' if given > 1 else 'no file'}; name all its files after one --similarity"
-        )
     if options.analogies is None and not options.similarity:
         raise ArgumentError("there is nothing to judge by; give --analogies FILE, --similarity FILE..., or both")
     if options.compose and options.common:
