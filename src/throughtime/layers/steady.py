@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -63,25 +63,24 @@ def step(core: Core[S], x: Tensor, state: S) -> tuple[Tensor, S]:
     >>> torch.allclose(y, core.step(torch.ones(2, 3), core.initial(2))[0], atol=1e-6)
     True
     """
-    before = [leaf for _, leaf in tree.leaves(state)]
-    found = _compiled(core, x, state) if _is_asked(core, x, before) else None
+    found = _compiled(core, x, state, _here.kept) if _here.kept is not None and _is_asked(core, x, state) else None
     if found is None:
         return core.step(x, state)
-    before = [leaf.contiguous() for leaf in before]
+    before = [leaf.contiguous() for _, leaf in tree.leaves(state)]
     after = [torch.empty_like(leaf) for leaf in before]
     y = found(x.contiguous(), before, after)
     rest = iter(after)
     return y, tree.map(lambda _: next(rest), state)
 
 
-def _is_asked(core: Any, x: Tensor, state: Sequence[Tensor]) -> bool:
+def _is_asked(core: Any, x: Tensor, state: Any) -> bool:
     """Whether a step may be compiled, and these are what it takes: else the core's own knows what to do or to say."""
-    if _here.kept is None or core.hidden < WIDE or torch.is_grad_enabled():
-        return False
-    if not isinstance(core, nn.Module) or core.training or not len(x) or not plain(x):
+    if core.hidden < WIDE or torch.is_grad_enabled() or not isinstance(core, nn.Module) or core.training:
         return False
     rows = len(x)
-    return x.shape == (rows, core.width) and all(leaf.dim() and len(leaf) == rows and fits(leaf) for leaf in state)
+    leaves = [leaf for _, leaf in tree.leaves(state)]
+    fit = all(leaf.dim() and len(leaf) == rows and fits(leaf) for leaf in leaves)
+    return fit and rows > 0 and x.shape == (rows, core.width) and plain(x)
 
 
 class _Kept:
@@ -111,10 +110,9 @@ class _Kept:
         return [weight._version for weight in self.weights], condition_of(core), x.dtype, leaves
 
 
-def _compiled(core: Any, x: Tensor, state: Any) -> CompiledStep | None:
+def _compiled(core: Any, x: Tensor, state: Any, kept: dict[nn.Module, _Kept]) -> CompiledStep | None:
     """The step that was compiled for a core, or is now; None where it cannot be."""
-    assert _here.kept is not None
-    found = _here.kept.get(core)
+    found = kept.get(core)
     if found is None or not found.still(core, x, state):
-        found = _here.kept[core] = _Kept(core, x, state)
+        found = kept[core] = _Kept(core, x, state)
     return found.step
