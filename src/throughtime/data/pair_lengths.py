@@ -32,7 +32,7 @@ class TargetLengths(NamedTuple):
             raise ArgumentError(f"there are {len(sources):,} sources and {len(targets):,} targets: give pairs")
         ratio = sum(map(len, targets)) / max(1, sum(map(len, sources)))
         beyond = (len(target) - ratio * len(source) for source, target in zip(sources, targets, strict=True))
-        return cls(ratio, max(0.0, *beyond))  # not below it, as it could come out where all have the same lengths
+        return cls(ratio, max(0.0, max(beyond)))  # not below it, as it could come out where all have the same lengths
 
     def limit(self, symbols: int) -> int:
         """Symbols of a translation of a source of so many at which a search gives up: a quarter and ten over it all."""
