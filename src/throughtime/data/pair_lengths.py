@@ -31,8 +31,8 @@ class TargetLengths(NamedTuple):
         if not len(sources) == len(targets) > 0:
             raise ArgumentError(f"there are {len(sources):,} sources and {len(targets):,} targets: give pairs")
         ratio = sum(map(len, targets)) / max(1, sum(map(len, sources)))
-        beyond = (len(target) - ratio * len(source) for source, target in zip(sources, targets, strict=True))
-        return cls(ratio, max(0.0, max(beyond)))  # not below it, as it could come out where all have the same lengths
+        surplus = max(len(target) - ratio * len(source) for source, target in zip(sources, targets, strict=True))
+        return cls(ratio, max(0.0, surplus))  # not below it, as it could come out where all have the same lengths
 
     def limit(self, symbols: int) -> int:
         """Symbols of a translation of a source of so many at which a search gives up: a quarter and ten over it all."""
