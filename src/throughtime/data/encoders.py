@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from torch import Tensor
 
 from throughtime.data.scale import Deviations, Means, Scale
-from throughtime.data.units import Units
+from throughtime.data.units import Units, unknown_among
 from throughtime.errors import ArgumentError, RunError, printable
 
 MOST_CHANNELS = 65536
@@ -86,8 +86,7 @@ class TextEncoder:
 
     def unknown(self, sequences: Sequence[Tensor]) -> int:
         """Units that are <unk>."""
-        unknown = self.units.unknown
-        return int((torch.cat(list(sequences)) == unknown).sum()) if unknown is not None and len(sequences) else 0
+        return unknown_among(torch.cat(list(sequences)), self.units.unknown) if len(sequences) else 0
 
     def sentence(self) -> str:
         """The kind of its units, and how many there are."""

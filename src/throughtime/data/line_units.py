@@ -7,7 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from throughtime.data.units import END, UNKNOWN, Ids, Kind, SubwordUnits, Units, learn_units, units_from_json
+from throughtime.data.units import (
+    END,
+    UNKNOWN,
+    Ids,
+    Kind,
+    SubwordUnits,
+    Units,
+    learn_units,
+    units_from_json,
+    unknown_among,
+)
 from throughtime.errors import ArgumentError, DataError, printable
 
 SPACE = "\N{OPEN BOX}"  # which shows where a space is
@@ -163,5 +173,5 @@ def encode_lines(units: LineUnits, lines: Iterable[str]) -> Encoded:
     """
     ids = [units.encode(line) for line in lines]
     lengths = [len(line) for line in ids]
-    unknown = 0 if units.unknown is None else sum(int((line == units.unknown).sum()) for line in ids)
+    unknown = sum(unknown_among(line, units.unknown) for line in ids)
     return Encoded(ids, sum(lengths), unknown, max(lengths, default=0))

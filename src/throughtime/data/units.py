@@ -245,6 +245,15 @@ def learn_units(kind: Kind, text: str, *, minimum_count: int = 1, maximum_vocab:
     return units
 
 
+def unknown_among(ids: Any, unknown: int | None) -> int:
+    """How many of these ids, an array or a tensor, are the unknown one; none where nothing can be unknown.
+
+    >>> unknown_among(np.array([3, 0, 0]), 0), unknown_among(np.array([3, 0, 0]), None)
+    (2, 0)
+    """
+    return 0 if unknown is None else int((ids == unknown).sum())
+
+
 def units_from_json(content: Any) -> Units:
     """Units as `to_json` gave them. Raises `RunError` for anything else."""
     try:

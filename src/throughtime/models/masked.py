@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from throughtime.data.masking import MaskedBatch, around_holes, masked_reading
-from throughtime.data.units import Ids, Units
+from throughtime.data.units import Ids, Units, unknown_among
 from throughtime.errors import DataError
 from throughtime.heads import Softmax
 from throughtime.layers import Core, VariationalDropout
@@ -108,7 +108,7 @@ class Filler:
 
     def unknown(self, text: str) -> int:
         """How many units of a text the vocabulary lacks."""
-        return int((self.units.encode(text) == self.units.unknown).sum()) if self.units.unknown is not None else 0
+        return unknown_among(self.units.encode(text), self.units.unknown)
 
     def score(self, text: str) -> MaskedScores:
         """How well units of a text that are hidden are filled in. Raises `DataError` when it has no units."""

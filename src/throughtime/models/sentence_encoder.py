@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from throughtime.data.neighbours import NeighbourBatch, Neighbours
-from throughtime.data.units import Units
+from throughtime.data.units import Units, unknown_among
 from throughtime.errors import DataError
 from throughtime.layers.rest import at_rest
 from throughtime.models.pooled import in_batches, vectors_of
@@ -97,8 +97,7 @@ class SentenceEncoder:
 
     def unknown(self, sequences: Sequence[Tensor]) -> int:
         """How many units of encoded sentences the vocabulary lacks."""
-        unknown = self.units.unknown
-        return sum(int((ids == unknown).sum()) for ids in sequences) if unknown is not None else 0
+        return sum(unknown_among(ids, self.units.unknown) for ids in sequences)
 
     def embed(self, sentences: Sequence[str]) -> NDArray[np.float32]:
         """The vectors of sentences (N W), in their order; zeros for one without words."""

@@ -13,7 +13,7 @@ from throughtime.data.alignments import Alignment
 from throughtime.data.line_units import LineUnits
 from throughtime.data.pair_batches import pairs_in_order
 from throughtime.data.pair_lengths import TARGET_LIMIT, TargetLengths
-from throughtime.data.units import Ids
+from throughtime.data.units import Ids, unknown_among
 from throughtime.errors import ArgumentError, DataError
 from throughtime.layers.packed import packed
 from throughtime.layers.rest import at_rest
@@ -62,8 +62,7 @@ class Translator:
 
     def unknown(self, line: str) -> int:
         """How many units of a source the vocabulary lacks."""
-        unknown = self.source_units.unknown
-        return 0 if unknown is None else int((self.source_units.encode(line) == unknown).sum())
+        return unknown_among(self.source_units.encode(line), self.source_units.unknown)
 
     def limits(self, sources: Sequence[Ids], search: Search) -> list[int]:
         """Symbols of a translation of each source, without the end, at which a search gives up."""

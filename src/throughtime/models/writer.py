@@ -11,7 +11,7 @@ from torch import Tensor
 from throughtime import tree
 from throughtime.data.lanes import Reading
 from throughtime.data.read import encoded
-from throughtime.data.units import Ids, Units
+from throughtime.data.units import Ids, Units, unknown_among
 from throughtime.errors import DataError
 from throughtime.layers import CausalTransformer, Window
 from throughtime.layers.rest import at_rest
@@ -74,7 +74,7 @@ class Writer:
 
     def unknown(self, text: str) -> int:
         """How many units of a text the vocabulary lacks."""
-        return int((self.units.encode(text) == self.units.unknown).sum()) if self.units.unknown is not None else 0
+        return unknown_among(self.units.encode(text), self.units.unknown)
 
     def stream(
         self,
@@ -143,7 +143,7 @@ class Writer:
             for chunk in reading:
                 part, state = self.model.loss(chunk.to(device), state)
                 tally = tally + part.detach()
-        return Scores(float(tally.total), tally.count, size, int((ids == self.units.unknown).sum()))
+        return Scores(float(tally.total), tally.count, size, unknown_among(ids, self.units.unknown))
 
     def _memory(self) -> int:
         """How many units to read before those that are scored.

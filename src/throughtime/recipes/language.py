@@ -165,7 +165,7 @@ class Language(Transfer):
         Raises `DataError` when a file is missing, not text, or too short for one chunk.
         """
         from throughtime.data.read import beginning, encoded
-        from throughtime.data.units import learn_units
+        from throughtime.data.units import learn_units, unknown_among
 
         source = self.read(self.text)
         if self.valid is None:
@@ -188,9 +188,9 @@ class Language(Transfer):
             "skipped_bytes": source.skipped_bytes + (held_out.skipped_bytes if self.valid else 0),
             "vocab": len(units),
             "train_units": len(train_ids),
-            "train_unknown": int((train_ids == units.unknown).sum()),
+            "train_unknown": unknown_among(train_ids, units.unknown),
             "valid_units": len(valid_ids),
-            "valid_unknown": int((valid_ids == units.unknown).sum()),
+            "valid_unknown": unknown_among(valid_ids, units.unknown),
         }
         quick = beginning(valid, QUICK_UNITS / len(valid_ids))
         sizes = len(encoded(valid)), len(encoded(quick))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from throughtime.data.neighbours import Neighbours, SentenceText
-from throughtime.data.units import Units, learn_units
+from throughtime.data.units import Units, learn_units, unknown_among
 from throughtime.errors import DataError
 
 if TYPE_CHECKING:
@@ -70,14 +70,14 @@ def _check(part: Neighbours, recipe: Sentences, path: Path, what: str) -> None:
 
 
 def _counts(name: str, text: SentenceText, part: Neighbours, units: Units) -> dict[str, int]:
-    count, unknown = len(text.lines), units.unknown
+    count = len(text.lines)
     sizes = (
         count,
         len(text.begins),
         part.left_out,
         count - part.left_out - len(part.rows),
         sum(map(len, part.sequences)),
-        sum(int((ids == unknown).sum()) for ids in part.sequences) if unknown is not None else 0,
+        sum(unknown_among(ids, units.unknown) for ids in part.sequences),
     )
     return {f"{name}_{what}": size for what, size in zip(COUNTED, sizes, strict=True)}
 

@@ -11,6 +11,7 @@ import numpy as np
 from throughtime.data.line_units import LineUnits, encode_lines, learn_both
 from throughtime.data.pair_lengths import TargetLengths
 from throughtime.data.pairs import Pairs, divide, overlap, read_pairs, read_parallel
+from throughtime.data.units import unknown_among
 from throughtime.errors import ArgumentError, DataError
 from throughtime.metrics.translations import judge_translations
 
@@ -203,7 +204,7 @@ def _counted(part: Part, source: LineUnits, target: LineUnits) -> dict[str, int]
     for name, ids, units in sides:
         whole = np.concatenate(ids)
         facts[f"{name}_symbols"] = len(whole)
-        facts[f"{name}_unknown"] = 0 if units.unknown is None else int((whole == units.unknown).sum())
+        facts[f"{name}_unknown"] = unknown_among(whole, units.unknown)
     return facts
 
 
